@@ -1,0 +1,72 @@
+//! `beckn-health up`: the network until Ctrl-C.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use beckn_health_platform::clock::SystemClock;
+use clap::Args;
+
+use super::{Failure, log_to_stderr, read_catalogue, say, shipped_catalogue};
+use crate::network::{Config, Network};
+
+/// Run the four roles on one port.
+#[derive(Args)]
+pub struct Up {
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Address to listen on; think before you open it to others
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+    /// Folder that keeps keys, orders and messages across restarts; in memory when absent
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// What the provider offers; the sample city when absent (with --data: what was loaded before)
+    #[arg(long)]
+    catalogue: Option<PathBuf>,
+}
+
+impl Up {
+    /// Runs the network.
+    ///
+    /// # Errors
+    /// It did not start.
+    pub async fn run(self) -> Result<(), Failure> {
+        log_to_stderr("warn");
+        let known = self.data.as_ref().is_some_and(|folder| folder.join("dynamodb.sqlite").exists());
+        let catalogue = match &self.catalogue {
+            Some(path) => Some(read_catalogue(path)?),
+            None if known => None,
+            None => Some(shipped_catalogue()?),
+        };
+        let network = Network::start(Config {
+            listen: SocketAddr::new(self.host, self.port),
+            data: self.data,
+            catalogue,
+            clock: Arc::new(SystemClock),
+        })
+        .await?;
+        say(&format!("ready {}", network.base_url()));
+        stopped().await;
+        eprintln!("stopping");
+        network.stop().await;
+        Ok(())
+    }
+}
+
+/// Ctrl-C, or the signal a supervisor sends.
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

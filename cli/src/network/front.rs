@@ -1,0 +1,90 @@
+//! One HTTP port for every HTTP function, as an HTTP API would route to it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use beckn_health_platform::deps::Deps;
+use beckn_health_platform::function::{Function, HttpHandler, Request, Response, Trigger};
+use beckn_health_platform::receive::{MAX_CALLBACK, json};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+use serde_json::json as value;
+
+/// Bytes read from a request before it is refused unseen; the pipeline's own caps are lower.
+const MAX_BODY: usize = 2 * MAX_CALLBACK;
+
+/// Routes requests to functions.
+#[derive(Clone, Default)]
+pub(super) struct Front {
+    routes: Arc<HashMap<(&'static str, String), (HttpHandler, Arc<Deps>)>>,
+}
+
+impl Front {
+    /// A front for the HTTP functions among `functions`, each with its role's dependencies.
+    pub(super) fn new(functions: impl Iterator<Item = (Function, Arc<Deps>)>) -> Self {
+        let mut routes = HashMap::new();
+        for (function, deps) in functions {
+            if let Trigger::Http { route, handler } = function.trigger {
+                routes.insert((route.method, pattern(route.path)), (handler, deps));
+            }
+        }
+        Self { routes: Arc::new(routes) }
+    }
+
+    /// Answers one request.
+    pub(super) async fn answer(&self, request: http::Request<Body>) -> http::Response<Body> {
+        let (parts, body) = request.into_parts();
+        if parts.uri.path() == "/health" {
+            return finish(json(StatusCode::OK, &value!({ "status": "ready" })));
+        }
+        let Some((handler, deps)) = self.find(parts.method.as_str(), parts.uri.path()) else {
+            let other_method = self.routes.keys().any(|(_, path)| *path == normal(parts.uri.path()));
+            let status = if other_method { StatusCode::METHOD_NOT_ALLOWED } else { StatusCode::NOT_FOUND };
+            return finish(json(status, &value!({ "message": "there is no such route" })));
+        };
+        let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+            return finish(json(StatusCode::PAYLOAD_TOO_LARGE, &value!({ "message": "the body is too large" })));
+        };
+        // A panic in a handler fails its own request alone, as a crashed Lambda invocation does.
+        let handled = tokio::spawn(handler(deps, Request::from_parts(parts, body))).await;
+        finish(handled.unwrap_or_else(|_| {
+            tracing::error!("a handler panicked");
+            json(StatusCode::INTERNAL_SERVER_ERROR, &value!({}))
+        }))
+    }
+
+    fn find(&self, method: &str, path: &str) -> Option<(HttpHandler, Arc<Deps>)> {
+        let method = if method == "POST" {
+            "POST"
+        } else if method == "GET" {
+            "GET"
+        } else {
+            return None;
+        };
+        self.routes.get(&(method, normal(path))).cloned()
+    }
+}
+
+/// A route's path with its last parameter, if any, replaced by `*`.
+fn pattern(path: &str) -> String {
+    match path.rsplit_once('/') {
+        Some((prefix, parameter)) if parameter.starts_with('{') => format!("{prefix}/*"),
+        _ => path.to_owned(),
+    }
+}
+
+/// A request's path in the form of [`pattern`].
+fn normal(path: &str) -> String {
+    match path.rsplit_once('/') {
+        Some((prefix @ "/client/transactions", _)) => format!("{prefix}/*"),
+        _ => path.to_owned(),
+    }
+}
+
+fn finish(response: Response) -> http::Response<Body> {
+    let mut response = response.map(|body: Bytes| Body::from(body));
+    // Nothing we answer belongs into a cache or a page.
+    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,242 @@
+//! The whole network in one process: every function of every role on one port.
+//!
+//! Invariant: only the composition is local. The handlers, the AWS SDK calls, the signatures and
+//! the paths are those of a deployment; what stands in for AWS is the embedded DynamoDB, the
+//! embedded SQS, and the two mappings between them and the functions.
+
+mod dynamodb;
+mod front;
+pub mod identity;
+mod mappings;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use beckn_health_domain::catalogue::{Catalogue, City};
+use beckn_health_functions as functions;
+use beckn_health_platform::clock::Clock;
+use beckn_health_platform::deps::Deps;
+use beckn_health_platform::function::{Function, Trigger};
+use beckn_health_platform::store::catalogue::CatalogueStore;
+use beckn_health_platform::store::participants::Participants;
+use beckn_health_platform::store::snapshots::Snapshots;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::sqs::Sqs;
+use front::Front;
+use identity::Role;
+
+/// Put before every table name, so that a data folder names what it holds.
+const TABLE_PREFIX: &str = "beckn-health-local-";
+
+/// How a local network is started.
+pub struct Config {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where to keep everything; in memory when absent.
+    pub data: Option<PathBuf>,
+    /// What the provider offers; kept from the last run when absent.
+    pub catalogue: Option<Catalogue>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why the network does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken or may not be used.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    /// A key file is unreadable or damaged.
+    #[error("the key file {0} cannot be used: {1}")]
+    Keys(PathBuf, String),
+    /// Storage failed.
+    #[error("storage: {0}")]
+    Storage(String),
+    /// A role's dependencies could not be built.
+    #[error(transparent)]
+    Deps(#[from] beckn_health_platform::deps::StartError),
+}
+
+/// A running network.
+pub struct Network {
+    address: SocketAddr,
+    roles: HashMap<Role, Arc<Deps>>,
+    sqs: Sqs,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Network {
+    /// Starts every role; returns when all of them serve and the catalogue can be searched.
+    ///
+    /// # Errors
+    /// The port, the keys or the storage cannot be used.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let storage = |error: &dyn std::fmt::Display| StartError::Storage(error.to_string());
+        if let Some(folder) = &config.data {
+            std::fs::create_dir_all(folder).map_err(|error| storage(&format!("{}: {error}", folder.display())))?;
+        }
+        let data = config.data.as_deref();
+        let listener =
+            TcpListener::bind(config.listen).await.map_err(|error| StartError::Listen(config.listen, error))?;
+        let address = listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))?;
+        let base = format!("http://{address}");
+        let (stop, stopped) = watch::channel(false);
+
+        let dynamo = dynamodb::start(data, TABLE_PREFIX, stopped.clone()).await?;
+        let now = {
+            let clock = config.clock.clone();
+            Arc::new(move || clock.now())
+        };
+        let queues = data.map(|folder| folder.join("sqs.sqlite"));
+        let sqs = Sqs::open(queues.as_deref(), now).map_err(|error| storage(&error))?;
+        for function in functions::all() {
+            if let Some(settings) = mappings::queue_settings(&function) {
+                sqs.create_queue(settings).await.map_err(|error| storage(&error))?;
+            }
+        }
+        // Whoever was handling these is gone with the process that ran it.
+        sqs.release_in_flight().await.map_err(|error| storage(&error))?;
+        let sqs_client = aws_sdk_sqs::Client::from_conf(
+            aws_sdk_sqs::Config::builder()
+                .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+                .region(aws_sdk_sqs::config::Region::new("us-east-1"))
+                .credentials_provider(aws_sdk_sqs::config::Credentials::new("local", "local", None, None, "embedded"))
+                .endpoint_url(sqs.queue_url_prefix())
+                .http_client(sqs.connector())
+                .build(),
+        );
+
+        let mut roles = HashMap::new();
+        for role in Role::ALL {
+            let participant = identity::participant(role, &base, data)?;
+            let settings = identity::settings(&base, role, TABLE_PREFIX, sqs.queue_url_prefix());
+            let deps =
+                Deps::assemble(config.clock.clone(), settings, participant, dynamo.client.clone(), sqs_client.clone())?;
+            roles.insert(role, Arc::new(deps));
+        }
+        let mut network = Self { address, roles, sqs, stop, tasks: JoinSet::new() };
+        let started_at = config.clock.now();
+        network.register(config.catalogue.as_ref(), started_at).await?;
+        network.serve(listener, stopped.clone());
+        if let Some(catalogue) = &config.catalogue {
+            network.load(catalogue).await?;
+        }
+        network.map(dynamo.database, stopped);
+        network.searchable(config.catalogue.as_ref(), started_at).await?;
+        Ok(network)
+    }
+
+    /// `http://<address>` of the network.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The dependencies of a role, as its functions have them.
+    pub fn role(&self, role: Role) -> &Arc<Deps> {
+        // Every role is inserted by `start`.
+        &self.roles[&role]
+    }
+
+    /// The queues, for operators and tests.
+    pub fn sqs(&self) -> &Sqs {
+        &self.sqs
+    }
+
+    /// Stops taking requests, lets what is being handled finish, and returns.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    /// Every function with the dependencies of its role.
+    fn functions(&self) -> impl Iterator<Item = (Function, Arc<Deps>)> + '_ {
+        functions::all().filter_map(|function| {
+            let role = Role::ALL
+                .into_iter()
+                .find(|role| function.name.strip_prefix(role.path()).is_some_and(|rest| rest.starts_with('-')))?;
+            Some((function, self.roles.get(&role)?.clone()))
+        })
+    }
+
+    /// Puts the four participants into the registry.
+    async fn register(&self, catalogue: Option<&Catalogue>, now: jiff::Timestamp) -> Result<(), StartError> {
+        let city = match catalogue.map(|catalogue| catalogue.cities()) {
+            Some([city]) => Some(city.code.as_str()),
+            _ => None,
+        };
+        let participants = Participants::new(self.role(Role::Registry).tables.clone());
+        for role in Role::ALL {
+            let city = city.filter(|_| role == Role::Bpp);
+            let row = identity::subscription(&self.role(role).participant, city, now);
+            participants.put(&row).await.map_err(|error| StartError::Storage(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    async fn load(&self, catalogue: &Catalogue) -> Result<(), StartError> {
+        let store = CatalogueStore::new(self.role(Role::Bpp).tables.clone());
+        let progress = crate::progress::Bar::start("storing practitioners", catalogue.practitioners().len());
+        store
+            .put(catalogue, |stored| progress.at(stored))
+            .await
+            .map_err(|error| StartError::Storage(error.to_string()))?;
+        progress.finish();
+        Ok(())
+    }
+
+    fn serve(&mut self, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
+        let front = Front::new(self.functions());
+        let app = axum::Router::new().fallback(move |request| {
+            let front = front.clone();
+            async move { front.answer(request).await }
+        });
+        self.tasks.spawn(async move {
+            let until = async move {
+                let _ = stopped.wait_for(|stopped| *stopped).await;
+            };
+            if let Err(problem) = axum::serve(listener, app).with_graceful_shutdown(until).await {
+                tracing::error!(%problem, "the port is no longer served");
+            }
+        });
+    }
+
+    fn map(&mut self, database: dynoxide::Database, stopped: watch::Receiver<bool>) {
+        let mapped: Vec<_> = self.functions().collect();
+        for (function, deps) in mapped {
+            match function.trigger {
+                Trigger::Http { .. } => {}
+                Trigger::Queue { .. } => {
+                    self.tasks.spawn(mappings::from_queue(function, deps, self.sqs.clone(), stopped.clone()));
+                }
+                Trigger::Stream { .. } => {
+                    let (database, stopped) = (database.clone(), stopped.clone());
+                    self.tasks.spawn(async move {
+                        mappings::from_stream(function, deps, database, TABLE_PREFIX, stopped).await
+                    });
+                }
+            }
+        }
+    }
+
+    /// Waits until `bpp-index` has published a snapshot of every city just loaded.
+    async fn searchable(&self, catalogue: Option<&Catalogue>, started_at: jiff::Timestamp) -> Result<(), StartError> {
+        let Some(catalogue) = catalogue else { return Ok(()) };
+        let snapshots = Snapshots::new(self.role(Role::Bpp).tables.clone());
+        loop {
+            let current = snapshots.current().await.map_err(|error| StartError::Storage(error.to_string()))?;
+            let is_new = |city: &City| {
+                current.get(city.code.as_str()).is_some_and(|version| version.number >= started_at.as_millisecond())
+            };
+            if catalogue.cities().iter().all(is_new) {
+                return Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What all callback receivers share.
+//!
+//! Invariant: a callback is believed only when its transaction is ours, its sender was asked, and
+//! its message id was sent (or the callback is one that a provider may send unasked). The same
+//! bytes twice get the same ACK; other bytes under a known message id change nothing.
+
+use beckn_health_platform::deps::Deps;
+use beckn_health_platform::function::{Request, Response};
+use beckn_health_platform::receive::{acknowledged, nack, receive, unavailable};
+use beckn_health_platform::store::transactions::{Known, Received, Recorded, Transactions};
+use beckn_health_protocol::action::{Callback, Verb};
+use beckn_health_protocol::error::Code;
+use beckn_health_protocol::ids::SubscriberId;
+use beckn_health_protocol::signature;
+use http::StatusCode;
+use tracing::{error, info};
+
+/// Verifies a callback and records it.
+pub(super) async fn record(deps: &Deps, request: Request, callback: Callback) -> Response {
+    let verified = match receive(deps, request, Verb::Callback(callback)).await {
+        Ok(verified) => verified,
+        Err(response) => return response,
+    };
+    let refuse = |path: &str, message: String| nack(StatusCode::OK, Code::InvalidRequest, path, message);
+    let context = &verified.envelope.context;
+    let Some(message_id) = context.message_id.clone() else {
+        return refuse("context.message_id", "expected the message id".to_owned());
+    };
+    let Some(transaction_id) = context.transaction_id.clone() else {
+        return refuse("context.transaction_id", "expected the transaction id".to_owned());
+    };
+    let transactions = Transactions::new(deps.tables.clone());
+    let fault = |fault| {
+        error!(transaction_id = %transaction_id, message_id = %message_id, action = %callback, %fault, "callback not recorded");
+        unavailable()
+    };
+    let known = match transactions.known(&transaction_id, callback.request(), &message_id).await {
+        Ok(Some(known)) => known,
+        Ok(None) => return refuse("context.transaction_id", "no transaction of ours has this id".to_owned()),
+        Err(problem) => return fault(problem),
+    };
+    if let Err((path, message)) = expected(callback, &known, &verified.subscriber) {
+        return refuse(path, message);
+    }
+    let digest = signature::digest(&verified.raw);
+    let received = Received {
+        callback,
+        message_id: message_id.clone(),
+        bpp_id: verified.subscriber,
+        body: verified.raw.to_vec(),
+        at: deps.clock.now(),
+    };
+    match transactions.record(&transaction_id, &received, &digest).await {
+        Ok(Recorded::Contradiction) => refuse(
+            "context.message_id",
+            "this message id was used before with another body; nothing was changed".to_owned(),
+        ),
+        Ok(recorded) => {
+            let duplicate = recorded == Recorded::Duplicate;
+            info!(
+                transaction_id = %transaction_id, message_id = %message_id, action = %callback,
+                peer = %received.bpp_id, duplicate, "callback recorded"
+            );
+            acknowledged()
+        }
+        Err(problem) => fault(problem),
+    }
+}
+
+/// Whether this provider may send this callback now.
+fn expected(callback: Callback, known: &Known, sender: &SubscriberId) -> Result<(), (&'static str, String)> {
+    let asked = known.bpps.contains(sender);
+    match callback {
+        // A broadcast search reaches providers we have not named.
+        Callback::OnSearch if known.request => Ok(()),
+        Callback::OnSearch | Callback::OnSelect | Callback::OnInit | Callback::OnRating if !known.request => {
+            Err(("context.message_id", format!("no {} of ours has this message id", callback.request())))
+        }
+        _ if !asked => Err(("context.bpp_id", "this provider was not asked in this transaction".to_owned())),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn only_expected_callbacks_are_believed() {
+        let bpp = SubscriberId::parse("bpp.example").unwrap();
+        let known =
+            |asked: bool, request: bool| Known { bpps: asked.then(|| bpp.clone()).into_iter().collect(), request };
+        assert!(expected(Callback::OnSearch, &known(false, true), &bpp).is_ok());
+        assert!(expected(Callback::OnSearch, &known(true, false), &bpp).is_err());
+        assert!(expected(Callback::OnSelect, &known(true, true), &bpp).is_ok());
+        assert!(expected(Callback::OnSelect, &known(false, true), &bpp).is_err());
+        assert!(expected(Callback::OnInit, &known(true, false), &bpp).is_err());
+        // A provider may tell a new status unasked, but only one we trade with.
+        assert!(expected(Callback::OnStatus, &known(true, false), &bpp).is_ok());
+        assert!(expected(Callback::OnStatus, &known(false, false), &bpp).is_err());
+        assert!(expected(Callback::OnCancel, &known(true, false), &bpp).is_ok());
+    }
+}

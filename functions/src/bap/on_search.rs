@@ -1,0 +1,18 @@
+//! `bap-on-search`: a provider's answer to `search`. Verifies, records once, acknowledges.
+
+use beckn_health_platform::function::{Function, Route, Trigger};
+use beckn_health_platform::store::table;
+use beckn_health_protocol::action::Callback;
+
+use super::callback::record;
+
+/// The receiver of `on_search` at a BAP.
+pub const FUNCTION: Function = Function {
+    name: "bap-on-search",
+    trigger: Trigger::Http {
+        route: Route::post("/bap/on_search"),
+        handler: |deps, request| Box::pin(async move { record(&deps, request, Callback::OnSearch).await }),
+    },
+    tables: &[table::TRANSACTIONS],
+    sends_to: &[],
+};

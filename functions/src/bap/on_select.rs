@@ -1,0 +1,18 @@
+//! `bap-on-select`: a provider's answer to `select`. Verifies, records once, acknowledges.
+
+use beckn_health_platform::function::{Function, Route, Trigger};
+use beckn_health_platform::store::table;
+use beckn_health_protocol::action::Callback;
+
+use super::callback::record;
+
+/// The receiver of `on_select` at a BAP.
+pub const FUNCTION: Function = Function {
+    name: "bap-on-select",
+    trigger: Trigger::Http {
+        route: Route::post("/bap/on_select"),
+        handler: |deps, request| Box::pin(async move { record(&deps, request, Callback::OnSelect).await }),
+    },
+    tables: &[table::TRANSACTIONS],
+    sends_to: &[],
+};

@@ -1,0 +1,6 @@
+//! Lambda `bap-confirm`; see `bap::confirm`.
+
+#[tokio::main]
+async fn main() -> Result<(), beckn_health_platform::lambda::Error> {
+    beckn_health_platform::lambda::run(beckn_health_functions::bap::confirm::FUNCTION).await
+}

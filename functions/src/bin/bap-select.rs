@@ -1,0 +1,6 @@
+//! Lambda `bap-select`; see `bap::select`.
+
+#[tokio::main]
+async fn main() -> Result<(), beckn_health_platform::lambda::Error> {
+    beckn_health_platform::lambda::run(beckn_health_functions::bap::select::FUNCTION).await
+}

@@ -1,0 +1,6 @@
+//! Lambda `bpp-index`; see `bpp::index`.
+
+#[tokio::main]
+async fn main() -> Result<(), beckn_health_platform::lambda::Error> {
+    beckn_health_platform::lambda::run(beckn_health_functions::bpp::index::FUNCTION).await
+}

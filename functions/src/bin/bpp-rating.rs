@@ -1,0 +1,6 @@
+//! Lambda `bpp-rating`; see `bpp::rating`.
+
+#[tokio::main]
+async fn main() -> Result<(), beckn_health_platform::lambda::Error> {
+    beckn_health_platform::lambda::run(beckn_health_functions::bpp::rating::FUNCTION).await
+}

@@ -1,0 +1,95 @@
+//! `gateway-search`: takes a consumer's search, to be carried to every provider of the place.
+//!
+//! Invariant: the ACK promises answers, so a search for a place without providers is refused.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use beckn_health_platform::deps::Deps;
+use beckn_health_platform::function::{Function, Request, Response, Route, Trigger};
+use beckn_health_platform::queue::Outgoing;
+use beckn_health_platform::receive::{acknowledged, nack, receive, unavailable};
+use beckn_health_platform::registry::Place;
+use beckn_health_protocol::action::{Action, Verb};
+use beckn_health_protocol::context::Context;
+use beckn_health_protocol::error::Code;
+use http::StatusCode;
+use tracing::{error, info};
+
+use super::broadcast::QUEUE;
+
+/// The gateway's receiver of `search`.
+pub const FUNCTION: Function = Function {
+    name: "gateway-search",
+    trigger: Trigger::Http {
+        route: Route::post("/gateway/search"),
+        handler: |deps, request| Box::pin(async move { take(&deps, request).await }),
+    },
+    tables: &[],
+    sends_to: &[QUEUE],
+};
+
+async fn take(deps: &Deps, request: Request) -> Response {
+    let verified = match receive(deps, request, Verb::Request(Action::Search)).await {
+        Ok(verified) => verified,
+        Err(response) => return response,
+    };
+    let context = &verified.envelope.context;
+    match deps.registry.providers(place(context)).await {
+        Ok(providers) if providers.is_empty() => {
+            return nack(
+                StatusCode::OK,
+                Code::ProviderNotFound,
+                "context.location",
+                "no provider serves this domain and place".to_owned(),
+            );
+        }
+        Ok(_) => {}
+        Err(fault) => {
+            error!(%fault, "search not taken");
+            return unavailable();
+        }
+    }
+    let Ok(body) = String::from_utf8(verified.raw.to_vec()) else {
+        return nack(StatusCode::OK, Code::InvalidRequest, "", "the body is not UTF-8".to_owned());
+    };
+    let message = Outgoing {
+        body,
+        attributes: BTreeMap::from([
+            ("authorization", verified.authorization.clone()),
+            ("expires_at", verified.expires_at.to_string()),
+        ]),
+        group: verified.subscriber.to_string(),
+        delay: Duration::ZERO,
+    };
+    match deps.queues.send(QUEUE, message).await {
+        Ok(()) => {
+            info!(
+                transaction_id = context.transaction_id.as_ref().map(|id| id.as_str()),
+                message_id = context.message_id.as_ref().map(|id| id.as_str()),
+                action = "search", peer = %verified.subscriber, "acknowledged"
+            );
+            acknowledged()
+        }
+        Err(fault) if fault.message_at_fault => nack(
+            StatusCode::OK,
+            Code::InvalidRequest,
+            "",
+            "the body holds characters that cannot be carried".to_owned(),
+        ),
+        Err(fault) => {
+            error!(%fault, "search not acknowledged");
+            unavailable()
+        }
+    }
+}
+
+/// What providers are looked up by: only the context, never the message.
+pub(super) fn place(context: &Context) -> Place {
+    let location = context.location.as_ref();
+    Place {
+        domain: context.domain.clone(),
+        country: location.and_then(|location| location.country.as_ref()).and_then(|country| country.code.clone()),
+        city: location.and_then(|location| location.city.as_ref()).and_then(|city| city.code.clone()),
+    }
+}

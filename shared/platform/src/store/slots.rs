@@ -1,0 +1,144 @@
+//! Table `bpp-slots`: slots that are held or booked. A slot without a row is free.
+//!
+//! Key: `pk` = `<practitioner id>#<UTC day>`, `sk` = start of the slot, UTC. A practitioner's sessions never
+//! overlap, so the start alone names the slot, whatever the kind of consultation.
+//!
+//! Invariant: a row changes hands only under a condition. A hold whose `expires_at` has passed
+//! is as good as no row, whether or not anything has deleted it.
+
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Item, Purpose, StoreError, Tables, integer, key, number, string, table, text};
+
+/// How long a booked slot's row outlives the slot.
+const KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+/// Names a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SlotKey {
+    /// The practitioner's id.
+    pub practitioner: String,
+    /// When the slot starts.
+    pub start: Timestamp,
+}
+
+impl SlotKey {
+    fn parts(&self) -> (String, String) {
+        let day = self.start.strftime("%Y-%m-%d");
+        (format!("{}#{day}", self.practitioner), self.start.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    }
+}
+
+/// The `bpp-slots` table.
+#[derive(Debug, Clone)]
+pub struct Slots(Tables);
+
+impl Slots {
+    /// The table of this deployment.
+    pub fn new(tables: Tables) -> Self {
+        Self(tables)
+    }
+
+    /// The write that holds a slot for an order until `expires_at`. Its condition fails when
+    /// another order holds or has booked the slot.
+    pub fn hold(
+        &self,
+        slot: &SlotKey,
+        order_id: &str,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> (Purpose, TransactWriteItem) {
+        let put = self
+            .row(slot, order_id, "held", expires_at)
+            .condition_expression(
+                "attribute_not_exists(pk) OR order_id = :order OR (#state = :held AND expires_at <= :now)",
+            )
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":order", string(order_id))
+            .expression_attribute_values(":held", string("held"))
+            .expression_attribute_values(":now", number(now.as_second()));
+        (Purpose::Slot, TransactWriteItem::builder().set_put(put.build().ok()).build())
+    }
+
+    /// The write that turns an order's live hold into a booking. Its condition fails when the
+    /// hold has lapsed or belongs to another order.
+    pub fn book(&self, slot: &SlotKey, end: Timestamp, order_id: &str, now: Timestamp) -> (Purpose, TransactWriteItem) {
+        let kept_until = end.saturating_add(KEPT).unwrap_or(Timestamp::MAX);
+        let put = self
+            .row(slot, order_id, "booked", kept_until)
+            .condition_expression("order_id = :order AND #state = :held AND expires_at > :now")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":order", string(order_id))
+            .expression_attribute_values(":held", string("held"))
+            .expression_attribute_values(":now", number(now.as_second()));
+        (Purpose::Slot, TransactWriteItem::builder().set_put(put.build().ok()).build())
+    }
+
+    /// The write that frees a slot, if it still belongs to the order. A slot that another order has
+    /// taken since stays theirs: the condition then fails, see [`Slots::belongs_to`].
+    pub fn release(&self, slot: &SlotKey, order_id: &str) -> (Purpose, TransactWriteItem) {
+        let (pk, sk) = slot.parts();
+        let delete = Delete::builder()
+            .table_name(self.0.name(table::SLOTS))
+            .set_key(Some(key(&pk, &sk)))
+            .condition_expression("attribute_not_exists(pk) OR order_id = :order")
+            .expression_attribute_values(":order", string(order_id));
+        (Purpose::Slot, TransactWriteItem::builder().set_delete(delete.build().ok()).build())
+    }
+
+    /// Whether the slot's row belongs to this order (held, even if lapsed, or booked).
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn belongs_to(&self, slot: &SlotKey, order_id: &str) -> Result<bool, StoreError> {
+        let (pk, sk) = slot.parts();
+        let row = self.0.get(table::SLOTS, &pk, &sk).await?;
+        Ok(row.is_some_and(|row| text(&row, "order_id") == Some(order_id)))
+    }
+
+    /// Which of these slots are taken at `now` by any order other than `except`.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn taken(
+        &self,
+        slots: &[SlotKey],
+        except: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Vec<SlotKey>, StoreError> {
+        if slots.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self.0.batch_get(table::SLOTS, slots.iter().map(SlotKey::parts).collect()).await?;
+        let taken: Vec<(String, String)> = rows
+            .iter()
+            .filter(|row| is_taken(row, except, now))
+            .filter_map(|row| Some((text(row, "pk")?.to_owned(), text(row, "sk")?.to_owned())))
+            .collect();
+        Ok(slots.iter().filter(|slot| taken.contains(&slot.parts())).cloned().collect())
+    }
+
+    fn row(
+        &self,
+        slot: &SlotKey,
+        order_id: &str,
+        state: &str,
+        expires_at: Timestamp,
+    ) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+        let (pk, sk) = slot.parts();
+        Put::builder()
+            .table_name(self.0.name(table::SLOTS))
+            .set_item(Some(key(&pk, &sk)))
+            .item("order_id", string(order_id))
+            .item("state", string(state))
+            .item("expires_at", number(expires_at.as_second()))
+    }
+}
+
+fn is_taken(row: &Item, except: Option<&str>, now: Timestamp) -> bool {
+    let order = text(row, "order_id");
+    let lapsed =
+        text(row, "state") == Some("held") && integer(row, "expires_at").is_none_or(|until| until <= now.as_second());
+    !lapsed && (except.is_none() || order != except)
+}
