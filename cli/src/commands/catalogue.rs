@@ -26,6 +26,7 @@ pub enum CatalogueCommand {
         out: Option<PathBuf>,
     },
     /// Read a catalogue file and say what is wrong with it
+    #[command(after_help = "Example:\n  beckn-health catalogue check clinic.json")]
     Check {
         /// The file
         file: PathBuf,
@@ -47,12 +48,15 @@ impl CatalogueCommand {
                 let catalogue = read_catalogue(&file)?;
                 let services: usize =
                     catalogue.practitioners().iter().map(|practitioner| practitioner.services.len()).sum();
+                let count =
+                    |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
                 say(&format!(
-                    "{} is a catalogue of {} cities, {} facilities, {} practitioners and {services} services",
+                    "{} is a catalogue of {}, {}, {} and {}",
                     file.display(),
-                    catalogue.cities().len(),
-                    catalogue.facilities().len(),
-                    catalogue.practitioners().len(),
+                    count(catalogue.cities().len(), "city", "cities"),
+                    count(catalogue.facilities().len(), "facility", "facilities"),
+                    count(catalogue.practitioners().len(), "practitioner", "practitioners"),
+                    count(services, "service", "services"),
                 ));
                 Ok(())
             }

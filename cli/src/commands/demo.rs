@@ -3,7 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use beckn_health_domain::catalogue::Catalogue;
 use beckn_health_platform::clock::SystemClock;
+use beckn_health_protocol::dialect::Reading;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -29,11 +31,13 @@ impl Demo {
     /// The network did not start, or a step of the booking failed.
     pub async fn run(self) -> Result<(), Failure> {
         log_to_stderr("error");
+        let catalogue = shipped_catalogue()?;
         let network = Network::start(Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             data: None,
-            catalogue: Some(shipped_catalogue()?),
+            catalogue: Some(catalogue.clone()),
             clock: Arc::new(SystemClock),
+            reading: Reading::Compat,
         })
         .await?;
         let base = network.base_url();
@@ -57,7 +61,7 @@ impl Demo {
             for line in timeline::lines(&steps) {
                 say(&line);
             }
-            summary(&transaction["order"]);
+            summary(&transaction["order"], &catalogue);
         }
         Ok(())
     }
@@ -120,35 +124,43 @@ async fn provider_of(client: &Client, searched: &Accepted) -> Result<Value, Fail
         .ok_or_else(|| Failure("no provider answered the search".to_owned()))
 }
 
-fn summary(order: &Value) {
+fn summary(order: &Value, catalogue: &Catalogue) {
     let fulfillment = &order["fulfillments"][0];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let line = |name: &str, value: String| say(&format!("  {name:<8} {value}"));
     say("");
-    say(&format!("  doctor   {}", text(&fulfillment["agent"]["person"]["name"])));
-    say(&format!(
-        "  where    {}, {}",
-        text(&order["provider"]["descriptor"]["name"]),
-        text(&order["provider"]["locations"][0]["address"])
-    ));
-    say(&format!(
-        "  when     {} to {}",
-        text(&fulfillment["stops"][0]["time"]["timestamp"]),
-        text(&fulfillment["stops"][1]["time"]["timestamp"])
-    ));
-    for line in order["quote"]["breakup"].as_array().map(Vec::as_slice).unwrap_or_default() {
-        say(&format!(
-            "  quote    {:<14} {:>8} {}",
-            text(&line["title"]),
-            text(&line["price"]["value"]),
-            text(&line["price"]["currency"])
-        ));
+    line("doctor", text(&fulfillment["agent"]["person"]["name"]));
+    line(
+        "where",
+        format!(
+            "{}, {}",
+            text(&order["provider"]["descriptor"]["name"]),
+            text(&order["provider"]["locations"][0]["address"])
+        ),
+    );
+    line("when", when(order, catalogue));
+    let price = |title: String, price: &Value| {
+        format!("{title:<14} {:>9} {}", timeline::amount(&price["value"]), text(&price["currency"]))
+    };
+    for breakup in order["quote"]["breakup"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        line("quote", price(text(&breakup["title"]), &breakup["price"]));
     }
-    say(&format!(
-        "           {:<14} {:>8} {}",
-        "total",
-        text(&order["quote"]["price"]["value"]),
-        text(&order["quote"]["price"]["currency"])
-    ));
-    say(&format!("  order    {}", text(&order["id"])));
-    say(&format!("  state    {}, {}", text(&order["status"]), text(&fulfillment["state"]["descriptor"]["name"])));
+    line("", price("total".to_owned(), &order["quote"]["price"]));
+    line("order", text(&order["id"]));
+    line("state", format!("{}, {}", text(&order["status"]), text(&fulfillment["state"]["descriptor"]["name"])));
+}
+
+/// The slot as the clinic's clock shows it.
+fn when(order: &Value, catalogue: &Catalogue) -> String {
+    let at = |stop: usize| {
+        order["fulfillments"][0]["stops"][stop]["time"]["timestamp"]
+            .as_str()
+            .and_then(|at| at.parse::<jiff::Timestamp>().ok())
+    };
+    let id = order["provider"]["id"].as_str();
+    let facility = catalogue.facilities().iter().find(|facility| Some(facility.id.as_str()) == id);
+    let (Some(start), Some(end), Some(facility)) = (at(0), at(1), facility) else { return String::new() };
+    let zone = &facility.zone;
+    let civil = |at: jiff::Timestamp| at.to_zoned(zone.time_zone().clone());
+    format!("{} to {} ({})", civil(start).strftime("%A %-d %B %Y, %H:%M"), civil(end).strftime("%H:%M"), zone.name())
 }

@@ -39,8 +39,15 @@ impl Keys {
             key_id: key_id.parse().map_err(|error| Failure(format!("--key-id: {error}")))?,
             signing_private_key: key.to_base64(),
         };
-        write_private(&out, &serde_json::to_vec_pretty(&file)?)
-            .map_err(|error| Failure(format!("{} cannot be written: {error}; choose another --out", out.display())))?;
+        write_private(&out, &serde_json::to_vec_pretty(&file)?).map_err(|error| {
+            let reason = match error.kind() {
+                std::io::ErrorKind::AlreadyExists => {
+                    "there is a file already, and a key is never overwritten".to_owned()
+                }
+                _ => error.to_string(),
+            };
+            Failure(format!("{} cannot be written: {reason}; choose another --out", out.display()))
+        })?;
         say(&serde_json::to_string_pretty(&serde_json::json!({
             "subscriber_id": file.subscriber_id,
             "key_id": file.key_id,

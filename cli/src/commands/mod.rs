@@ -5,6 +5,7 @@
 pub mod catalogue;
 pub mod client;
 pub mod demo;
+pub mod events;
 pub mod keys;
 pub mod send;
 pub mod timeline;
@@ -29,7 +30,7 @@ pub enum Command {
     Up(up::Up),
     /// Sign a message, send it to a participant and print the answer
     #[command(
-        after_help = "Examples:\n  beckn-health send search --to http://127.0.0.1:8080/bpp --key ./network/keys/bap.json\n  beckn-health send status --file status.json --to http://127.0.0.1:8080/bpp --key bap.json"
+        after_help = "Examples:\n  beckn-health up --data data &\n  beckn-health send search --to http://127.0.0.1:8080/bpp\n  beckn-health send status --file status.json --to https://bpp.example.org/beckn --key bap.json"
     )]
     Send(send::Send),
     /// Make signing keys
@@ -43,6 +44,9 @@ pub enum Command {
     /// Make or check a provider's catalogue
     #[command(subcommand)]
     Catalogue(catalogue::CatalogueCommand),
+    /// Keep the sample events usable
+    #[command(subcommand)]
+    Events(events::Events),
 }
 
 /// Why a command failed: a sentence for whoever ran it.
@@ -68,6 +72,7 @@ impl Command {
             Self::Keys(keys) => keys.run(),
             Self::Trace(trace) => trace.run().await,
             Self::Catalogue(catalogue) => catalogue.run(),
+            Self::Events(events) => events.run(),
         }
     }
 }
@@ -115,11 +120,12 @@ fn say_json(value: &serde_json::Value) {
     say(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
-/// Sends the log to standard error: warnings, or what `RUST_LOG` says.
+/// Sends the log to standard error: `default`, or what `RUST_LOG` says. The embedded DynamoDB would warn of
+/// every condition that does not hold, which is its everyday business.
 fn log_to_stderr(default: &str) {
     use std::io::IsTerminal as _;
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{default},dynoxide=error")));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

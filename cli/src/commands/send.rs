@@ -24,7 +24,7 @@ pub struct Send {
     #[arg(long)]
     to: String,
     /// Key file of the sender, as `keys new` writes it and `up --data` keeps it
-    #[arg(long)]
+    #[arg(long, env = "BECKN_HEALTH_KEY", default_value = "data/keys/bap.json")]
     key: PathBuf,
     /// Base URL at which the sender takes callbacks; by its registry row when absent
     #[arg(long)]
@@ -41,7 +41,7 @@ impl Send {
             let known: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
             Failure(format!("{} is no action; expected one of {} or its on_ callback", self.action, known.join(", ")))
         })?;
-        let key: KeyFile = serde_json::from_slice(&read(&self.key)?).map_err(|error| {
+        let key: KeyFile = serde_json::from_slice(&self.key_bytes()?).map_err(|error| {
             Failure(format!("{} is no key file: {error}; make one with `beckn-health keys new`", self.key.display()))
         })?;
         let signing_key = SigningKey::from_base64(&key.signing_private_key)
@@ -90,6 +90,13 @@ impl Send {
         } else {
             Err(Failure("the message was not acknowledged".to_owned()))
         }
+    }
+
+    fn key_bytes(&self) -> Result<Vec<u8>, Failure> {
+        std::fs::read(&self.key).map_err(|error| {
+            let key = self.key.display();
+            Failure(format!("the key file {key} cannot be read: {error}; start a network with `beckn-health up --data data`, or name another with --key"))
+        })
     }
 
     /// The message with everything its context must have.

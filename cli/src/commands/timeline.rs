@@ -4,6 +4,9 @@ use std::io::IsTerminal as _;
 
 use serde_json::{Value, json};
 
+/// Between the words of what was decided.
+const SEPARATOR: &str = " · ";
+
 /// One request with its acknowledgement and its callback.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
@@ -94,14 +97,15 @@ pub fn to_json(steps: &[Step]) -> Value {
         .collect()
 }
 
-/// The lines of the timeline.
+/// The lines of the timeline. Of what a callback decided, only what the one before it did not say.
 pub fn lines(steps: &[Step]) -> Vec<String> {
     let paint = Paint::new();
     let mut lines = Vec::new();
+    let mut known: Vec<&str> = Vec::new();
     for step in steps {
         let took = step.ack_ms.map(|ms| format!(" in {ms} ms")).unwrap_or_default();
         lines.push(format!(
-            "{} {:<9} {} → {}  {}{took}",
+            "{} {} {} → {}  {}{took}",
             paint.faint(&format!("{:>6} ms", step.at_ms)),
             paint.bold(&step.action),
             short(&step.from),
@@ -110,16 +114,19 @@ pub fn lines(steps: &[Step]) -> Vec<String> {
         ));
         for (action, from, milliseconds) in &step.callbacks {
             lines.push(format!(
-                "{} {:<9} {} → {}  after {milliseconds} ms",
+                "{} {} {} → {}  after {milliseconds} ms",
                 paint.faint(&format!("{:>6} ms", step.at_ms + milliseconds)),
                 paint.bold(action),
                 short(from),
                 short(&step.from),
             ));
         }
-        if !step.decided.is_empty() {
-            lines.push(format!("{:>20}{}", "", step.decided));
+        let news: Vec<&str> =
+            step.decided.split(SEPARATOR).filter(|word| !word.is_empty() && !known.contains(word)).collect();
+        if !news.is_empty() {
+            lines.push(format!("{:>21}{}", "", news.join(SEPARATOR)));
         }
+        known.extend(news);
     }
     lines
 }
@@ -155,7 +162,7 @@ fn order_words(order: &Value) -> String {
     let mut words = vec![text(&fulfillment["agent"]["person"]["name"])];
     words.push(text(&order["provider"]["descriptor"]["name"]));
     words.push(text(&fulfillment["stops"][0]["time"]["timestamp"]));
-    words.push(format!("{} {}", text(&price["currency"]), text(&price["value"])));
+    words.push(format!("{} {}", text(&price["currency"]), amount(&price["value"])));
     if let Some(id) = order["id"].as_str() {
         words.push(format!("order {id}"));
     }
@@ -163,7 +170,13 @@ fn order_words(order: &Value) -> String {
         words.push(format!("{state}, {}", text(&order["payments"][0]["status"])));
     }
     words.retain(|word| !word.trim().is_empty());
-    words.join(" · ")
+    words.join(SEPARATOR)
+}
+
+/// An amount of money with two decimals, as people write it.
+pub fn amount(value: &Value) -> String {
+    let text = text(value);
+    text.parse::<rust_decimal::Decimal>().map_or(text, |amount| format!("{amount:.2}"))
 }
 
 fn text(value: &Value) -> String {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use beckn_health_platform::clock::SystemClock;
+use beckn_health_protocol::dialect::Reading;
 use clap::Args;
 
 use super::{Failure, log_to_stderr, read_catalogue, say, shipped_catalogue};
@@ -45,6 +46,7 @@ impl Up {
             data: self.data,
             catalogue,
             clock: Arc::new(SystemClock),
+            reading: Reading::Compat,
         })
         .await?;
         say(&format!("ready {}", network.base_url()));

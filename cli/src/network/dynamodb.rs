@@ -56,6 +56,29 @@ pub(super) async fn start(
     Ok(Embedded { database, client })
 }
 
+/// Switches the catalogue's stream off or on. The embedded stream numbers each record by counting all
+/// before it, so a large catalogue is stored with the stream off.
+pub(super) async fn set_catalogue_stream(
+    client: &aws_sdk_dynamodb::Client,
+    prefix: &str,
+    on: bool,
+) -> Result<(), StartError> {
+    let failed = |problem: String| StartError::Storage(problem);
+    let mut stream = StreamSpecification::builder().stream_enabled(on);
+    if on {
+        stream = stream.stream_view_type(StreamViewType::KeysOnly);
+    }
+    let stream = stream.build().map_err(|error| failed(error.to_string()))?;
+    client
+        .update_table()
+        .table_name(format!("{prefix}{}", table::CATALOGUE))
+        .stream_specification(stream)
+        .send()
+        .await
+        .map(|_| ())
+        .map_err(|error| failed(aws_sdk_dynamodb::error::DisplayErrorContext(&error).to_string()))
+}
+
 /// The tables as `infra/` describes them; the drift test compares the two.
 async fn create_tables(client: &aws_sdk_dynamodb::Client, prefix: &str) -> Result<(), String> {
     let mut existing = Vec::new();

@@ -14,10 +14,13 @@ use serde_json::json as value;
 /// Bytes read from a request before it is refused unseen; the pipeline's own caps are lower.
 const MAX_BODY: usize = 2 * MAX_CALLBACK;
 
+/// Method and path pattern of each HTTP function, with its role's dependencies.
+type Routes = HashMap<(&'static str, String), (HttpHandler, Arc<Deps>)>;
+
 /// Routes requests to functions.
 #[derive(Clone, Default)]
 pub(super) struct Front {
-    routes: Arc<HashMap<(&'static str, String), (HttpHandler, Arc<Deps>)>>,
+    routes: Arc<Routes>,
 }
 
 impl Front {
@@ -40,8 +43,11 @@ impl Front {
         }
         let Some((handler, deps)) = self.find(parts.method.as_str(), parts.uri.path()) else {
             let other_method = self.routes.keys().any(|(_, path)| *path == normal(parts.uri.path()));
-            let status = if other_method { StatusCode::METHOD_NOT_ALLOWED } else { StatusCode::NOT_FOUND };
-            return finish(json(status, &value!({ "message": "there is no such route" })));
+            let (status, message) = match other_method {
+                true => (StatusCode::METHOD_NOT_ALLOWED, "this route takes another method"),
+                false => (StatusCode::NOT_FOUND, "there is no such route"),
+            };
+            return finish(json(status, &value!({ "message": message })));
         };
         let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
             return finish(json(StatusCode::PAYLOAD_TOO_LARGE, &value!({ "message": "the body is too large" })));

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use beckn_health_platform::participant::Participant;
 use beckn_health_platform::settings::Settings;
+use beckn_health_protocol::dialect::Reading;
 use beckn_health_protocol::ids::{KeyId, SubscriberId};
 use beckn_health_protocol::model::{City, Location};
 use beckn_health_protocol::registry::{SubscriberType, Subscription, SubscriptionStatus};
@@ -113,11 +114,23 @@ fn id(text: &str) -> Result<SubscriberId, StartError> {
     SubscriberId::parse(text).map_err(|error| StartError::Storage(error.to_string()))
 }
 
-/// Writes a file that only its owner can read.
+/// Makes a folder, if it is missing, that only its owner can enter: it holds keys and patients' data.
+pub(crate) fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
+}
+
+/// Writes a new file that only its owner can read.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        make_private_folder(folder)?;
     }
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -147,13 +160,13 @@ pub fn subscription(participant: &Participant, city: Option<&str>, now: Timestam
 }
 
 /// The settings of a role of the local network.
-pub(super) fn settings(base: &str, role: Role, prefix: &str, queue_url_prefix: &str) -> Settings {
+pub(super) fn settings(base: &str, role: Role, prefix: &str, queue_url_prefix: &str, reading: Reading) -> Settings {
     Settings {
         table_prefix: prefix.to_owned(),
         queue_url_prefix: queue_url_prefix.to_owned(),
         registry_url: (role != Role::Registry).then(|| format!("{base}/registry")),
         gateway_url: (role == Role::Bap).then(|| format!("{base}/gateway")),
-        reading: beckn_health_protocol::dialect::Reading::Compat,
+        reading,
         strict_subscribers: std::collections::BTreeSet::new(),
         allow_private_addresses: true,
     }

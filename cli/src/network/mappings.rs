@@ -132,8 +132,11 @@ pub(super) async fn from_stream(
         let read = tokio::task::spawn_blocking(move || read_stream(&database_, &table_, at)).await;
         match read {
             Ok(Ok((records, _))) if !records.is_empty() && !handled(&function, &deps, &records).await => {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                continue;
+                // A batch that cannot be handled is tried again for ever, but not beyond the end of the network.
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_secs(1)) => continue,
+                    _ = stop.wait_for(|stopped| *stopped) => return,
+                }
             }
             Ok(Ok((_, next))) => iterator = next,
             Ok(Err(problem)) => error!(table, problem, "stream not read"),

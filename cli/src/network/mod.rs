@@ -22,6 +22,7 @@ use beckn_health_platform::function::{Function, Trigger};
 use beckn_health_platform::store::catalogue::CatalogueStore;
 use beckn_health_platform::store::participants::Participants;
 use beckn_health_platform::store::snapshots::Snapshots;
+use beckn_health_protocol::dialect::Reading;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -33,6 +34,10 @@ use identity::Role;
 /// Put before every table name, so that a data folder names what it holds.
 const TABLE_PREFIX: &str = "beckn-health-local-";
 
+/// Longest time a stopping network waits for open connections. One that was opened and never used (HTTP
+/// clients keep such spares) would else hold it for as long as the client likes.
+const DRAIN: std::time::Duration = std::time::Duration::from_secs(2000);
+
 /// How a local network is started.
 pub struct Config {
     /// Where to listen; port 0 takes a free one.
@@ -43,13 +48,15 @@ pub struct Config {
     pub catalogue: Option<Catalogue>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// How messages of participants are read.
+    pub reading: Reading,
 }
 
 /// Why the network does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The port is taken or may not be used.
-    #[error("cannot listen on {0}: {1}")]
+    #[error("cannot listen on {0}: {reason}; choose another port with --port, or --port 0 for a free one", reason = reason(.1))]
     Listen(SocketAddr, std::io::Error),
     /// A key file is unreadable or damaged.
     #[error("the key file {0} cannot be used: {1}")]
@@ -68,6 +75,8 @@ pub struct Network {
     roles: HashMap<Role, Arc<Deps>>,
     sqs: Sqs,
     stop: watch::Sender<bool>,
+    /// Closes the tables, which what is being handled still needs after `stop`.
+    close: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
@@ -79,7 +88,8 @@ impl Network {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let storage = |error: &dyn std::fmt::Display| StartError::Storage(error.to_string());
         if let Some(folder) = &config.data {
-            std::fs::create_dir_all(folder).map_err(|error| storage(&format!("{}: {error}", folder.display())))?;
+            identity::make_private_folder(folder)
+                .map_err(|error| storage(&format!("{}: {error}", folder.display())))?;
         }
         let data = config.data.as_deref();
         let listener =
@@ -87,8 +97,9 @@ impl Network {
         let address = listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))?;
         let base = format!("http://{address}");
         let (stop, stopped) = watch::channel(false);
+        let (close, closed) = watch::channel(false);
 
-        let dynamo = dynamodb::start(data, TABLE_PREFIX, stopped.clone()).await?;
+        let dynamo = dynamodb::start(data, TABLE_PREFIX, closed).await?;
         let now = {
             let clock = config.clock.clone();
             Arc::new(move || clock.now())
@@ -115,20 +126,25 @@ impl Network {
         let mut roles = HashMap::new();
         for role in Role::ALL {
             let participant = identity::participant(role, &base, data)?;
-            let settings = identity::settings(&base, role, TABLE_PREFIX, sqs.queue_url_prefix());
+            let settings = identity::settings(&base, role, TABLE_PREFIX, sqs.queue_url_prefix(), config.reading);
             let deps =
                 Deps::assemble(config.clock.clone(), settings, participant, dynamo.client.clone(), sqs_client.clone())?;
             roles.insert(role, Arc::new(deps));
         }
-        let mut network = Self { address, roles, sqs, stop, tasks: JoinSet::new() };
+        let mut network = Self { address, roles, sqs, stop, close, tasks: JoinSet::new() };
         let started_at = config.clock.now();
         network.register(config.catalogue.as_ref(), started_at).await?;
         network.serve(listener, stopped.clone());
         if let Some(catalogue) = &config.catalogue {
-            network.load(catalogue).await?;
+            network.load(catalogue, &dynamo.client).await?;
         }
         network.map(dynamo.database, stopped);
         network.searchable(config.catalogue.as_ref(), started_at).await?;
+        for (function, deps) in network.functions() {
+            if let Some(prepare) = function.prepare {
+                prepare(deps).await;
+            }
+        }
         Ok(network)
     }
 
@@ -152,6 +168,7 @@ impl Network {
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         while self.tasks.join_next().await.is_some() {}
+        let _ = self.close.send(true);
     }
 
     /// Every function with the dependencies of its role.
@@ -166,8 +183,15 @@ impl Network {
 
     /// Puts the four participants into the registry.
     async fn register(&self, catalogue: Option<&Catalogue>, now: jiff::Timestamp) -> Result<(), StartError> {
-        let city = match catalogue.map(|catalogue| catalogue.cities()) {
-            Some([city]) => Some(city.code.as_str()),
+        let kept = match catalogue {
+            Some(catalogue) => catalogue.cities().to_vec(),
+            None => {
+                let store = CatalogueStore::new(self.role(Role::Bpp).tables.clone());
+                store.cities().await.map_err(|error| StartError::Storage(error.to_string()))?
+            }
+        };
+        let city = match kept.as_slice() {
+            [city] => Some(city.code.as_str()),
             _ => None,
         };
         let participants = Participants::new(self.role(Role::Registry).tables.clone());
@@ -179,13 +203,16 @@ impl Network {
         Ok(())
     }
 
-    async fn load(&self, catalogue: &Catalogue) -> Result<(), StartError> {
+    async fn load(&self, catalogue: &Catalogue, dynamodb: &aws_sdk_dynamodb::Client) -> Result<(), StartError> {
+        let failed = |error: beckn_health_platform::store::StoreError| StartError::Storage(error.to_string());
         let store = CatalogueStore::new(self.role(Role::Bpp).tables.clone());
         let progress = crate::progress::Bar::start("storing practitioners", catalogue.practitioners().len());
-        store
-            .put(catalogue, |stored| progress.at(stored))
-            .await
-            .map_err(|error| StartError::Storage(error.to_string()))?;
+        // A city that is no longer there is deleted with the stream on, so that its snapshot empties too.
+        store.remove_others(catalogue).await.map_err(failed)?;
+        dynamodb::set_catalogue_stream(dynamodb, TABLE_PREFIX, false).await?;
+        store.put(catalogue, |stored| progress.at(stored)).await.map_err(failed)?;
+        dynamodb::set_catalogue_stream(dynamodb, TABLE_PREFIX, true).await?;
+        store.put_cities(catalogue).await.map_err(failed)?;
         progress.finish();
         Ok(())
     }
@@ -196,12 +223,22 @@ impl Network {
             let front = front.clone();
             async move { front.answer(request).await }
         });
+        let mut drained = stopped.clone();
         self.tasks.spawn(async move {
             let until = async move {
                 let _ = stopped.wait_for(|stopped| *stopped).await;
             };
-            if let Err(problem) = axum::serve(listener, app).with_graceful_shutdown(until).await {
-                tracing::error!(%problem, "the port is no longer served");
+            let drained = async move {
+                let _ = drained.wait_for(|stopped| *stopped).await;
+                tokio::time::sleep(DRAIN).await;
+            };
+            tokio::select! {
+                served = axum::serve(listener, app).with_graceful_shutdown(until) => {
+                    if let Err(problem) = served {
+                        tracing::error!(%problem, "the port is no longer served");
+                    }
+                }
+                () = drained => {}
             }
         });
     }
@@ -238,5 +275,14 @@ impl Network {
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
+    }
+}
+
+/// Why a port cannot be had, in words.
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "this user may not listen there".to_owned(),
+        _ => error.to_string(),
     }
 }

@@ -73,7 +73,9 @@ fn expected(callback: Callback, known: &Known, sender: &SubscriberId) -> Result<
     match callback {
         // A broadcast search reaches providers we have not named.
         Callback::OnSearch if known.request => Ok(()),
-        Callback::OnSearch | Callback::OnSelect | Callback::OnInit | Callback::OnRating if !known.request => {
+        // What a provider may tell unasked: how an order stands, that it changed, that it is off.
+        Callback::OnStatus | Callback::OnUpdate | Callback::OnCancel if asked => Ok(()),
+        _ if !known.request => {
             Err(("context.message_id", format!("no {} of ours has this message id", callback.request())))
         }
         _ if !asked => Err(("context.bpp_id", "this provider was not asked in this transaction".to_owned())),

@@ -15,4 +15,5 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[table::TRANSACTIONS],
     sends_to: &[],
+    prepare: None,
 };

@@ -40,6 +40,18 @@ struct Order {
     message: Value,
 }
 
+impl Order {
+    /// Reads an object with objects in it; a derived reader alone would also take lists, by position.
+    fn parse(body: &[u8]) -> Result<Self, String> {
+        let asked = beckn_health_protocol::json::parse(body).map_err(|fault| fault.to_string())?;
+        let object = |value: Option<&Value>| value.is_none_or(Value::is_object);
+        if !asked.is_object() || !object(asked.get("context")) {
+            return Err("found something else".to_owned());
+        }
+        serde_json::from_value(asked).map_err(|problem| problem.to_string())
+    }
+}
+
 /// The part of the context that the app decides.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,7 +91,7 @@ async fn prepare(deps: &Deps, request: Request, action: Action) -> Result<Prepar
         let message = format!("the body has {} bytes; at most {MAX_REQUEST} are accepted", body.len());
         return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, Error::new(Code::InvalidRequest, message), None));
     }
-    let asked: Order = serde_json::from_slice(&body).map_err(|problem| {
+    let asked = Order::parse(&body).map_err(|problem| {
         let message = format!("expected {{\"context\": {{…}}, \"message\": {{…}}}}: {problem}");
         refuse(StatusCode::BAD_REQUEST, Error::new(Code::InvalidRequest, message), None)
     })?;

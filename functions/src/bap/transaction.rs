@@ -33,6 +33,7 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[table::TRANSACTIONS],
     sends_to: &[],
+    prepare: None,
 };
 
 /// What the app waits for.

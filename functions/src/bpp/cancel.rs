@@ -17,4 +17,5 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[],
     sends_to: &[on_cancel::QUEUE],
+    prepare: None,
 };

@@ -15,4 +15,5 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[table::REPLIES],
     sends_to: &[],
+    prepare: None,
 };

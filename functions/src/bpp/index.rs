@@ -23,6 +23,7 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[table::CATALOGUE, table::SNAPSHOTS],
     sends_to: &[],
+    prepare: None,
 };
 
 async fn rebuild(deps: &Deps, changes: Vec<Change>) -> Result<(), StreamFailure> {

@@ -32,10 +32,11 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[table::SLOTS, table::ORDERS, table::REPLIES],
     sends_to: &[CALLBACKS],
+    prepare: None,
 };
 
 async fn respond(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {
-    let inbound = Inbound::from_record(deps, &record, Action::Cancel)?;
+    let inbound = Inbound::from_record(&record, Action::Cancel)?;
     inbound.decide_once(deps, || async { decided(cancel(deps, &inbound).await) }).await
 }
 

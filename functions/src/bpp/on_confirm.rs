@@ -36,10 +36,11 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[table::SLOTS, table::ORDERS, table::REPLIES],
     sends_to: &[CALLBACKS],
+    prepare: None,
 };
 
 async fn respond(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {
-    let inbound = Inbound::from_record(deps, &record, Action::Confirm)?;
+    let inbound = Inbound::from_record(&record, Action::Confirm)?;
     inbound.decide_once(deps, || async { decided(confirm(deps, &inbound).await) }).await
 }
 

@@ -36,10 +36,11 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[table::CATALOGUE, table::SLOTS, table::ORDERS, table::REPLIES],
     sends_to: &[CALLBACKS],
+    prepare: None,
 };
 
 async fn respond(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {
-    let inbound = Inbound::from_record(deps, &record, Action::Init)?;
+    let inbound = Inbound::from_record(&record, Action::Init)?;
     inbound.decide_once(deps, || async { decided(hold(deps, &inbound).await) }).await
 }
 

@@ -36,10 +36,11 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[table::ORDERS, table::REPLIES],
     sends_to: &[CALLBACKS],
+    prepare: None,
 };
 
 async fn respond(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {
-    let inbound = Inbound::from_record(deps, &record, Action::Rating)?;
+    let inbound = Inbound::from_record(&record, Action::Rating)?;
     inbound.decide_once(deps, || async { decided(rate(deps, &inbound).await) }).await
 }
 

@@ -46,10 +46,18 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[table::SNAPSHOTS, table::SLOTS],
     sends_to: &[CALLBACKS],
+    prepare: Some(|deps| Box::pin(async move { prepare(&deps).await })),
 };
 
+/// Loads the snapshot before the first search comes.
+async fn prepare(deps: &Deps) {
+    if let Err(fault) = snapshots::current(deps).await {
+        tracing::warn!(%fault, "snapshot not loaded at start");
+    }
+}
+
 async fn respond(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {
-    let inbound = Inbound::from_record(deps, &record, Action::Search)?;
+    let inbound = Inbound::from_record(&record, Action::Search)?;
     let answer = answered(search(deps, &inbound).await)?;
     inbound.answer(deps, answer).await
 }

@@ -31,10 +31,11 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[table::CATALOGUE, table::SLOTS],
     sends_to: &[CALLBACKS],
+    prepare: None,
 };
 
 async fn respond(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {
-    let inbound = Inbound::from_record(deps, &record, Action::Select)?;
+    let inbound = Inbound::from_record(&record, Action::Select)?;
     let answer = answered(quote(deps, &inbound).await)?;
     inbound.answer(deps, answer).await
 }

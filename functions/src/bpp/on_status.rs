@@ -26,10 +26,11 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[table::ORDERS],
     sends_to: &[CALLBACKS],
+    prepare: None,
 };
 
 async fn respond(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {
-    let inbound = Inbound::from_record(deps, &record, Action::Status)?;
+    let inbound = Inbound::from_record(&record, Action::Status)?;
     let answer: Answer<OrderMessage> = answered(status(deps, &inbound).await)?;
     inbound.answer(deps, answer).await
 }

@@ -28,10 +28,11 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[table::ORDERS],
     sends_to: &[CALLBACKS],
+    prepare: None,
 };
 
 async fn respond(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {
-    let inbound = Inbound::from_record(deps, &record, Action::Support)?;
+    let inbound = Inbound::from_record(&record, Action::Support)?;
     let answer = answered(support(deps, &inbound).await)?;
     inbound.answer(deps, answer).await
 }

@@ -33,10 +33,11 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[table::ORDERS, table::REPLIES],
     sends_to: &[CALLBACKS],
+    prepare: None,
 };
 
 async fn respond(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {
-    let inbound = Inbound::from_record(deps, &record, Action::Update)?;
+    let inbound = Inbound::from_record(&record, Action::Update)?;
     inbound.decide_once(deps, || async { decided(update(deps, &inbound).await) }).await
 }
 

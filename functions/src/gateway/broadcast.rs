@@ -21,7 +21,7 @@ use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use super::search::place;
+use super::place::place;
 
 /// The queue of searches to carry.
 pub const QUEUE: &str = "gateway-broadcast";
@@ -39,6 +39,7 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[],
     sends_to: &[QUEUE],
+    prepare: None,
 };
 
 async fn carry(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {

@@ -1,6 +1,7 @@
 //! The gateway: takes a search once and carries it to every provider of the place.
 
 pub mod broadcast;
+mod place;
 pub mod search;
 
 use beckn_health_platform::function::Function;

@@ -9,14 +9,13 @@ use beckn_health_platform::deps::Deps;
 use beckn_health_platform::function::{Function, Request, Response, Route, Trigger};
 use beckn_health_platform::queue::Outgoing;
 use beckn_health_platform::receive::{acknowledged, nack, receive, unavailable};
-use beckn_health_platform::registry::Place;
 use beckn_health_protocol::action::{Action, Verb};
-use beckn_health_protocol::context::Context;
 use beckn_health_protocol::error::Code;
 use http::StatusCode;
 use tracing::{error, info};
 
 use super::broadcast::QUEUE;
+use super::place::place;
 
 /// The gateway's receiver of `search`.
 pub const FUNCTION: Function = Function {
@@ -27,6 +26,7 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[],
     sends_to: &[QUEUE],
+    prepare: None,
 };
 
 async fn take(deps: &Deps, request: Request) -> Response {
@@ -81,15 +81,5 @@ async fn take(deps: &Deps, request: Request) -> Response {
             error!(%fault, "search not acknowledged");
             unavailable()
         }
-    }
-}
-
-/// What providers are looked up by: only the context, never the message.
-pub(super) fn place(context: &Context) -> Place {
-    let location = context.location.as_ref();
-    Place {
-        domain: context.domain.clone(),
-        country: location.and_then(|location| location.country.as_ref()).and_then(|country| country.code.clone()),
-        city: location.and_then(|location| location.city.as_ref()).and_then(|city| city.code.clone()),
     }
 }

@@ -24,6 +24,7 @@ pub const FUNCTION: Function = Function {
     },
     tables: &[table::PARTICIPANTS],
     sends_to: &[],
+    prepare: None,
 };
 
 async fn lookup(deps: &Deps, request: Request) -> Response {

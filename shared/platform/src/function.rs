@@ -22,6 +22,8 @@ pub struct Function {
     pub tables: &'static [&'static str],
     /// The queues it sends to, by their name without the deployment's prefix.
     pub sends_to: &'static [&'static str],
+    /// What it does once before its first event, so that no event waits for it.
+    pub prepare: Option<Prepare>,
 }
 
 /// What invokes a function, with the handler of that kind of event.
@@ -92,6 +94,8 @@ pub type Response = http::Response<Bytes>;
 
 /// Answers one HTTP request.
 pub type HttpHandler = fn(Arc<Deps>, Request) -> BoxFuture<'static, Response>;
+/// Prepares a function at start.
+pub type Prepare = fn(Arc<Deps>) -> BoxFuture<'static, ()>;
 /// Handles one queue record.
 pub type RecordHandler = fn(Arc<Deps>, QueueRecord) -> BoxFuture<'static, Result<(), RecordFailure>>;
 /// Handles one batch of stream records.

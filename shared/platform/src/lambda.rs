@@ -34,6 +34,9 @@ pub async fn run(function: Function) -> Result<(), Error> {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .init();
     let deps = Arc::new(Deps::from_env().await?);
+    if let Some(prepare) = function.prepare {
+        prepare(deps.clone()).await;
+    }
     match function.trigger {
         Trigger::Http { handler, .. } => {
             lambda_http::run(service_fn(move |request: lambda_http::Request| {

@@ -60,13 +60,7 @@ pub async fn receive(deps: &Deps, request: Request, verb: Verb) -> Result<Verifi
     let now = deps.clock.now();
     // BECKN-006 step 4 before step 5: the gateway's signature first, then the sender's.
     if let Some(value) = gateway_header(&parts.headers) {
-        let signer =
-            authenticate(deps, value?, &body, now).await.map_err(|refusal| refusal.response(deps, Via::Gateway))?;
-        if signer.role != SubscriberType::Bg {
-            warn!(signer = %signer.peer.subscriber_id, "gateway header signed by a participant that is no gateway");
-            return Err(Unauthenticated::new("the gateway header is signed by a participant that is no gateway")
-                .response(deps, Via::Gateway));
-        }
+        check_gateway(deps, value, &body, now).await.map_err(|refusal| refusal.response(deps, Via::Gateway))?;
     }
     let authorization = header(&parts.headers, "authorization")
         .unwrap_or_else(|| Err(Unauthenticated::new("the Authorization header is missing").into()))
@@ -130,15 +124,17 @@ enum Via {
 }
 
 /// The signature is missing, malformed, out of its window, by an unknown key, or wrong.
-struct Unauthenticated(String);
+struct Unauthenticated(Error);
 
 impl Unauthenticated {
     fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
+        Self(Error::new(Code::InvalidSignature, reason))
     }
+}
 
-    fn response(self, deps: &Deps, via: Via) -> Response {
-        Refusal::Unauthenticated(self).response(deps, via)
+impl From<signature::SignatureError> for Unauthenticated {
+    fn from(error: signature::SignatureError) -> Self {
+        Self(Error::new(error.code(), error.to_string()))
     }
 }
 
@@ -157,12 +153,11 @@ impl From<Unauthenticated> for Refusal {
 impl Refusal {
     /// 401 with the challenge of BECKN-006, or 503.
     fn response(self, deps: &Deps, via: Via) -> Response {
-        let Self::Unauthenticated(Unauthenticated(reason)) = self else { return unavailable() };
+        let Self::Unauthenticated(Unauthenticated(error)) = self else { return unavailable() };
         let challenge = match via {
             Via::Sender => "www-authenticate",
             Via::Gateway => "proxy-authenticate",
         };
-        let error = Error::new(Code::InvalidSignature, reason);
         let mut response = json(StatusCode::UNAUTHORIZED, &ack::Response::nack(error));
         if let Ok(value) = http::HeaderValue::from_str(&signature::challenge(&deps.participant.subscriber_id)) {
             response.headers_mut().insert(challenge, value);
@@ -182,17 +177,23 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<Result<&'h str, Refu
 }
 
 /// `X-Gateway-Authorization`, or the `Proxy-Authorization` of older gateways.
-fn gateway_header(headers: &HeaderMap) -> Option<Result<&str, Response>> {
-    let found = header(headers, "x-gateway-authorization").or_else(|| header(headers, "proxy-authorization"))?;
-    Some(found.map_err(|_| {
-        let error = Error::new(Code::InvalidSignature, "the gateway authorization header is malformed");
-        json(StatusCode::UNAUTHORIZED, &ack::Response::nack(error))
-    }))
+fn gateway_header(headers: &HeaderMap) -> Option<Result<&str, Refusal>> {
+    header(headers, "x-gateway-authorization").or_else(|| header(headers, "proxy-authorization"))
+}
+
+/// The gateway's signature, by a participant that is a gateway.
+async fn check_gateway(deps: &Deps, value: Result<&str, Refusal>, body: &[u8], now: Timestamp) -> Result<(), Refusal> {
+    let signer = authenticate(deps, value?, body, now).await?;
+    if signer.role == SubscriberType::Bg {
+        return Ok(());
+    }
+    warn!(signer = %signer.peer.subscriber_id, "gateway header signed by a participant that is no gateway");
+    Err(Unauthenticated::new("the gateway header is signed by a participant that is no gateway").into())
 }
 
 /// Header, algorithm, time window, key, signature.
 async fn authenticate(deps: &Deps, value: &str, body: &[u8], now: Timestamp) -> Result<PeerKey, Refusal> {
-    let wrong = |error: signature::SignatureError| Unauthenticated::new(error.to_string());
+    let wrong = Unauthenticated::from;
     let header = AuthorizationHeader::parse(value).map_err(wrong)?;
     signature::check_window(&header, now.as_second(), None).map_err(wrong)?;
     let (subscriber, key_id) = (&header.key_id.subscriber_id, &header.key_id.key_id);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use beckn_health_protocol::action::{Action, Verb};
-use beckn_health_protocol::dialect::{self, Envelope};
+use beckn_health_protocol::dialect::{self, Envelope, Reading};
 use beckn_health_protocol::error::{Code, Error};
 use beckn_health_protocol::ids::{MessageId, SubscriberId};
 use beckn_health_protocol::message::Message;
@@ -106,14 +106,15 @@ impl Inbound {
     ///
     /// # Errors
     /// [`RecordFailure::Malformed`]: the record was not written by this version's receiver.
-    pub fn from_record(deps: &Deps, record: &QueueRecord, action: Action) -> Result<Self, RecordFailure> {
+    pub fn from_record(record: &QueueRecord, action: Action) -> Result<Self, RecordFailure> {
         let malformed = |what: &str| RecordFailure::Malformed(what.to_owned());
         let subscriber =
             SubscriberId::parse(record.attribute("subscriber_id")?).map_err(|_| malformed("subscriber_id"))?;
-        let reading = deps.settings.reading_of(&subscriber);
-        let envelope = dialect::read(record.body.as_bytes(), Verb::Request(action), reading).map_err(|fault| {
-            RecordFailure::Malformed(format!("the queued message cannot be read: {} at {}", fault.code, fault.path))
-        })?;
+        // It was accepted in its sender's reading; a stricter setting since then must not lose it.
+        let envelope =
+            dialect::read(record.body.as_bytes(), Verb::Request(action), Reading::Compat).map_err(|fault| {
+                RecordFailure::Malformed(format!("the queued message cannot be read: {} at {}", fault.code, fault.path))
+            })?;
         let message_id = envelope.context.message_id.clone().ok_or_else(|| malformed("context.message_id"))?;
         Ok(Self {
             expires_at: record.attribute("expires_at")?.parse().map_err(|_| malformed("expires_at"))?,
@@ -227,16 +228,16 @@ impl Inbound {
             &deps.participant.url,
             deps.clock.now(),
         );
-        let (message, error) = match answer {
-            Ok(message) => (Some(message), None),
-            Err(error) => (None, Some(error)),
+        let error = match answer {
+            Ok(message) => return Ok(dialect::write(&Message::new(context, message))),
+            Err(error) => error,
         };
-        if let Some(error) = &error {
-            info!(
-                transaction_id = self.envelope.context.transaction_id.as_ref().map(|id| id.as_str()),
-                message_id = %self.message_id, action = %self.action, code = error.code.as_str(), path = error.paths.as_deref(), "answered with an error"
-            );
-        }
-        Ok(dialect::write(&Message { context, message, error }))
+        info!(
+            transaction_id = self.envelope.context.transaction_id.as_ref().map(|id| id.as_str()),
+            message_id = %self.message_id, action = %self.action, code = error.code.as_str(), path = error.paths.as_deref(), "answered with an error"
+        );
+        // Of all callbacks the 1.1.0 schema requires a body of `on_rating` alone, an error beside it or not.
+        let message = (self.action == Action::Rating).then(serde_json::Map::new);
+        Ok(dialect::write(&Message { context, message, error: Some(error) }))
     }
 }

@@ -8,8 +8,11 @@
 //! Invariant: booking reads this table, not the search snapshot; the table's stream tells
 //! `bpp-index` which city to rebuild.
 
-use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
+use std::collections::HashSet;
+
+use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 use beckn_health_domain::catalogue::{Catalogue, City, CityCode, Facility, FacilityId, Practitioner, ServiceId};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::de::DeserializeOwned;
 
 use super::{Item, StoreError, Tables, binary, key, pack, string, table, text, unpacked};
@@ -42,15 +45,13 @@ impl CatalogueStore {
         Self(tables)
     }
 
-    /// Stores a whole catalogue. `progress` is told how many practitioners are stored so far.
+    /// Stores the facilities and practitioners of a catalogue. `progress` is told how many
+    /// practitioners are stored so far.
     ///
     /// # Errors
     /// DynamoDB failed; storing again is safe.
     pub async fn put(&self, catalogue: &Catalogue, progress: impl Fn(usize)) -> Result<(), StoreError> {
         let mut rows = Vec::new();
-        for city in catalogue.cities() {
-            rows.push(self.row("cities", city.code.as_str(), &city.code, city)?);
-        }
         for facility in catalogue.facilities() {
             let mut pointer = key(&format!("city#{}", facility.city), facility.id.as_str());
             pointer.insert("city".to_owned(), string(facility.city.as_str()));
@@ -77,6 +78,15 @@ impl CatalogueStore {
             progress((index * 500 + batch.len()).min(catalogue.practitioners().len()));
         }
         Ok(())
+    }
+
+    /// Stores the cities of a catalogue. Written last, they tell `bpp-index` that all is there.
+    ///
+    /// # Errors
+    /// DynamoDB failed; storing again is safe.
+    pub async fn put_cities(&self, catalogue: &Catalogue) -> Result<(), StoreError> {
+        let rows = catalogue.cities().iter().map(|city| self.row("cities", city.code.as_str(), &city.code, city));
+        self.0.batch_write(table::CATALOGUE, rows.collect::<Result<_, _>>()?).await
     }
 
     /// The facility and the practitioner behind an item; `None` when there is no such facility.
@@ -136,11 +146,19 @@ impl CatalogueStore {
     /// # Errors
     /// DynamoDB failed, or a row has an unknown shape.
     pub async fn city(&self, city: &CityCode) -> Result<CityCatalogue, StoreError> {
+        /// Facilities read at the same time.
+        const CONCURRENCY: usize = 16;
+        let pointers = self.0.query(table::CATALOGUE, &format!("city#{city}"), "").await?;
+        let facilities: Vec<String> =
+            pointers.iter().filter_map(|pointer| text(pointer, "sk")).map(|id| format!("facility#{id}")).collect();
+        let mut rows = stream::iter(facilities)
+            .map(|pk| async move { self.0.query(table::CATALOGUE, &pk, "").await })
+            // In the order of the pointers, so that the same catalogue gives the same snapshot.
+            .buffered(CONCURRENCY);
         let mut found = CityCatalogue::default();
-        let mut seen = std::collections::HashSet::new();
-        for pointer in self.0.query(table::CATALOGUE, &format!("city#{city}"), "").await? {
-            let id = text(&pointer, "sk").unwrap_or_default();
-            for item in self.0.query(table::CATALOGUE, &format!("facility#{id}"), "").await? {
+        let mut seen = HashSet::new();
+        while let Some(items) = rows.try_next().await? {
+            for item in items {
                 if text(&item, "sk") == Some("facility") {
                     found.facilities.push(document(&item)?);
                 } else {
@@ -152,6 +170,50 @@ impl CatalogueStore {
             }
         }
         Ok(found)
+    }
+
+    /// Deletes what is stored and not in `catalogue`, so that a catalogue replaces the one before it.
+    ///
+    /// # Errors
+    /// DynamoDB failed; doing it again is safe.
+    pub async fn remove_others(&self, catalogue: &Catalogue) -> Result<(), StoreError> {
+        let facilities: HashSet<&str> = catalogue.facilities().iter().map(|facility| facility.id.as_str()).collect();
+        let services: HashSet<(&str, &str)> = catalogue
+            .practitioners()
+            .iter()
+            .flat_map(|practitioner| &practitioner.services)
+            .map(|service| (service.facility_id.as_str(), service.id.as_str()))
+            .collect();
+        let cities: HashSet<&str> = catalogue.cities().iter().map(|city| city.code.as_str()).collect();
+        let mut gone = Vec::new();
+        for city in self.cities().await? {
+            let partition = format!("city#{}", city.code);
+            for pointer in self.0.query(table::CATALOGUE, &partition, "").await? {
+                let id = text(&pointer, "sk").unwrap_or_default();
+                let kept = facilities.contains(id);
+                if !kept {
+                    gone.push(key(&partition, id));
+                }
+                let pk = format!("facility#{id}");
+                for item in self.0.query(table::CATALOGUE, &pk, "").await? {
+                    let sk = text(&item, "sk").unwrap_or_default();
+                    let stays = sk.strip_prefix("service#").is_none_or(|service| services.contains(&(id, service)));
+                    if !kept || !stays {
+                        gone.push(key(&pk, sk));
+                    }
+                }
+            }
+            if !cities.contains(city.code.as_str()) {
+                gone.push(key("cities", city.code.as_str()));
+            }
+        }
+        let requests = gone.into_iter().map(|key| {
+            let delete = DeleteRequest::builder().set_key(Some(key)).build();
+            delete
+                .map(|delete| WriteRequest::builder().delete_request(delete).build())
+                .map_err(|error| StoreError::malformed(table::CATALOGUE, error))
+        });
+        self.0.batch_write(table::CATALOGUE, requests.collect::<Result<_, _>>()?).await
     }
 
     fn row(

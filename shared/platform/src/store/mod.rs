@@ -93,8 +93,8 @@ impl Tables {
         Self { client, prefix }
     }
 
-    /// The SDK's client, for the table modules.
-    pub(crate) fn client(&self) -> &aws_sdk_dynamodb::Client {
+    /// The SDK's client, for the table modules and for tests that look at a table as a whole.
+    pub fn client(&self) -> &aws_sdk_dynamodb::Client {
         &self.client
     }
 
@@ -328,11 +328,8 @@ pub(crate) fn pack(plain: &[u8]) -> Vec<u8> {
     use std::io::Write as _;
     let mut encoder =
         flate2::write::DeflateEncoder::new(Vec::with_capacity(plain.len() / 4), flate2::Compression::fast());
-    match encoder.write_all(plain).and_then(|()| encoder.finish()) {
-        Ok(packed) => packed,
-        // Writing to memory does not fail.
-        Err(_) => Vec::new(),
-    }
+    // Writing to memory does not fail.
+    encoder.write_all(plain).and_then(|()| encoder.finish()).unwrap_or_default()
 }
 
 /// Undoes [`pack`]; `None` when the bytes are not deflate.

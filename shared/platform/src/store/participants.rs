@@ -1,8 +1,8 @@
 //! Table `registry-participants`: the registry's rows, one per key of a subscriber.
 //!
-//! Keys: `pk` = subscriber id, `sk` = key id. Index `served` (keys only): `served_pk` =
-//! `<type>#<domain>`, `served_sk` = `<country>#<city>#<subscriber id>#<key id>`; `*` stands for a participant that
-//! names no domain, country or city and so serves all.
+//! Keys: `pk` = subscriber id, `sk` = key id. Index `served` (keys only): `served_pk` = type, `served_sk` =
+//! `<domain>#<country>#<city>#<subscriber id>#<key id>`; `*` stands for a participant that names no domain,
+//! country or city and so serves all.
 //!
 //! Invariant: a lookup is a key or index query, never a scan.
 
@@ -43,8 +43,8 @@ impl Participants {
             .table_name(self.0.name(table::PARTICIPANTS))
             .set_item(Some(key(subscriber.as_str(), key_id.as_str())))
             .item("row", string(document))
-            .item("served_pk", string(format!("{role}#{domain}")))
-            .item("served_sk", string(format!("{}#{}#{subscriber}#{key_id}", country(row), city(row))))
+            .item("served_pk", string(role.to_string()))
+            .item("served_sk", string(format!("{domain}#{}#{}#{subscriber}#{key_id}", country(row), city(row))))
             .send()
             .await
             .map(|_| ())
@@ -57,35 +57,52 @@ impl Participants {
         items.iter().map(read).collect()
     }
 
-    /// Every row of one type in one domain, those that serve all domains included.
-    async fn serving(&self, role: &SubscriberType, domain: &str) -> Result<Vec<Subscription>, StoreError> {
-        let mut keys = Vec::new();
-        for partition in [domain, ANY] {
-            let mut pages = self
-                .0
-                .client()
-                .query()
-                .table_name(self.0.name(table::PARTICIPANTS))
-                .index_name("served")
-                .key_condition_expression("served_pk = :served")
-                .expression_attribute_values(":served", string(format!("{role}#{partition}")))
-                .into_paginator()
-                .send();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|error| self.0.error("Query", table::PARTICIPANTS, &error))?;
-                keys.extend(
-                    page.items
-                        .unwrap_or_default()
-                        .iter()
-                        .filter_map(|item| Some((text(item, "pk")?.to_owned(), text(item, "sk")?.to_owned()))),
-                );
-            }
-            if domain == ANY {
-                break;
-            }
-        }
+    /// Every row of one type that may serve what is asked for, those that serve all included.
+    async fn serving(&self, role: &SubscriberType, wanted: &LookupRequest) -> Result<Vec<Subscription>, StoreError> {
+        let queries = prefixes(wanted).into_iter().map(|prefix| self.keys(role, prefix));
+        let keys = futures_util::future::try_join_all(queries).await?.into_iter().flatten().collect();
         self.0.batch_get(table::PARTICIPANTS, keys).await?.iter().map(read).collect()
     }
+
+    /// The keys of the rows of one type whose place begins so.
+    async fn keys(&self, role: &SubscriberType, prefix: String) -> Result<Vec<(String, String)>, StoreError> {
+        let query = self
+            .0
+            .client()
+            .query()
+            .table_name(self.0.name(table::PARTICIPANTS))
+            .index_name("served")
+            .expression_attribute_values(":role", string(role.to_string()));
+        let query = if prefix.is_empty() {
+            query.key_condition_expression("served_pk = :role")
+        } else {
+            query
+                .key_condition_expression("served_pk = :role AND begins_with(served_sk, :prefix)")
+                .expression_attribute_values(":prefix", string(prefix))
+        };
+        let mut pages = query.into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.0.error("Query", table::PARTICIPANTS, &error))?;
+            let found = page.items.unwrap_or_default();
+            keys.extend(
+                found.iter().filter_map(|item| Some((text(item, "pk")?.to_owned(), text(item, "sk")?.to_owned()))),
+            );
+        }
+        Ok(keys)
+    }
+}
+
+/// How the `served_sk` of every row begins that may serve what is asked for: each criterion by its
+/// value and by "any", as far as the criteria are given from the left.
+fn prefixes(wanted: &LookupRequest) -> Vec<String> {
+    let mut prefixes = vec![String::new()];
+    for criterion in [&wanted.domain, &wanted.country, &wanted.city] {
+        let Some(value) = criterion.as_deref().filter(|value| *value != ANY) else { break };
+        prefixes =
+            prefixes.iter().flat_map(|prefix| [format!("{prefix}{value}#"), format!("{prefix}{ANY}#")]).collect();
+    }
+    prefixes
 }
 
 fn read(item: &super::Item) -> Result<Subscription, StoreError> {
@@ -100,7 +117,7 @@ impl Registry for Participants {
     async fn lookup(&self, request: &LookupRequest) -> Result<Vec<Subscription>, RegistryError> {
         let rows = match (&request.subscriber_id, &request.r#type) {
             (Some(subscriber), _) => self.of(subscriber).await,
-            (None, Some(role)) => self.serving(role, request.domain.as_deref().unwrap_or(ANY)).await,
+            (None, Some(role)) => self.serving(role, request).await,
             (None, None) => return Err(RegistryError("expected subscriber_id or type".to_owned())),
         };
         let rows = rows.map_err(|error| RegistryError(error.to_string()))?;
@@ -122,4 +139,24 @@ fn city(row: &Subscription) -> &str {
         .and_then(|location| location.city.as_ref())
         .and_then(|city| city.code.as_deref())
         .unwrap_or(ANY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lookup_reads_only_what_may_match() {
+        let wanted = |domain: Option<&str>, country: Option<&str>, city: Option<&str>| LookupRequest {
+            domain: domain.map(str::to_owned),
+            country: country.map(str::to_owned),
+            city: city.map(str::to_owned),
+            ..LookupRequest::default()
+        };
+        assert_eq!(prefixes(&wanted(None, None, None)), [""]);
+        assert_eq!(prefixes(&wanted(None, Some("IND"), None)), [""]);
+        assert_eq!(prefixes(&wanted(Some("dhp"), None, Some("std:080"))), ["dhp#", "*#"]);
+        assert_eq!(prefixes(&wanted(Some("dhp"), Some("IND"), Some("std:080"))).len(), 8);
+        assert!(prefixes(&wanted(Some("dhp"), Some("IND"), Some("std:080"))).contains(&"dhp#*#std:080#".to_owned()));
+    }
 }

@@ -133,7 +133,11 @@ impl Snapshots {
             Err(error)
                 if error.as_service_error().is_some_and(|fault| fault.is_conditional_check_failed_exception()) =>
             {
-                self.delete(city.as_str(), version).await?;
+                // A rebuild of the same millisecond has published this very version: its chunks are in use.
+                let current = self.0.get(table::SNAPSHOTS, "current", city.as_str()).await?;
+                if current.is_none_or(|current| integer(&current, "version") != Some(version)) {
+                    self.delete(city.as_str(), version).await?;
+                }
                 Ok(false)
             }
             Err(error) => Err(self.0.error("PutItem", table::SNAPSHOTS, &error)),

@@ -1,0 +1,100 @@
+//! The checks themselves: a template in which one thing is wrong is found out, and the thing is named.
+
+use serde_json::{Value, json};
+
+use crate::stacks::{self, Stacks};
+use crate::{Disagreements, functions, policies, queues, tables};
+
+type Check = fn(&Stacks) -> Disagreements;
+
+pub(crate) fn check() {
+    let cases: &[(&str, Check, &str, Value)] = &[
+        ("BppSelectFunction", functions::check, "/Resources/BppSelectFunction", Value::Null),
+        (
+            "bpp-select: Binary",
+            functions::check,
+            "/Resources/BppSelectFunction/Metadata/BuildProperties/Binary",
+            json!("bpp-init"),
+        ),
+        (
+            "bpp-select: route",
+            functions::check,
+            "/Resources/BppSelectFunction/Properties/Events/Http/Properties/Path",
+            json!("/bpp/chosen"),
+        ),
+        ("bpp-on-select: Timeout", functions::check, "/Resources/BppOnSelectFunction/Properties/Timeout", json!(10)),
+        ("KEY_ID", functions::check, "/Globals/Function/Environment/Variables/KEY_ID", Value::Null),
+        (
+            "bpp-on-select: tables",
+            policies::check,
+            "/Resources/BppOnSelectFunction/Properties/Policies/0/Statement/2/Resource",
+            json!({ "Fn::GetAtt": "BppOrdersTable.Arn" }),
+        ),
+        (
+            "bpp-select: queues it may send to",
+            policies::check,
+            "/Resources/BppSelectFunction/Properties/Policies/0/Statement/0/Resource",
+            json!({ "Fn::GetAtt": "BppOnInitQueue.Arn" }),
+        ),
+        (
+            "bpp-select: may sqs:SendMessage on \"*\"",
+            policies::check,
+            "/Resources/BppSelectFunction/Properties/Policies/0/Statement/0/Resource",
+            json!("*"),
+        ),
+        (
+            "bpp-index: SIGNING_KEY_SECRET",
+            policies::check,
+            "/Resources/BppIndexFunction/Properties/Environment/Variables/SIGNING_KEY_SECRET",
+            json!({ "Ref": "SigningKeySecretArn" }),
+        ),
+        (
+            "bpp-on-select: does not deny",
+            policies::check,
+            "/Resources/BppOnSelectFunction/Properties/Policies/0/Statement/1/Effect",
+            json!("Allow"),
+        ),
+        (
+            "queue bpp-on-select: visibility is 30 s",
+            queues::check,
+            "/Resources/BppOnSelectQueue/Properties/VisibilityTimeout",
+            json!(30),
+        ),
+        (
+            "queue bpp-callbacks: maxReceiveCount",
+            queues::check,
+            "/Resources/BppCallbacksQueue/Properties/RedrivePolicy/maxReceiveCount",
+            json!(5),
+        ),
+        ("queue bpp-on-init-dlq: retention", queues::check, "/Resources/BppOnInitDlq/Properties", json!({})),
+        (
+            "table bpp-catalogue: stream",
+            tables::check,
+            "/Resources/BppCatalogueTable/Properties/StreamSpecification/StreamViewType",
+            json!("NEW_IMAGE"),
+        ),
+        (
+            "table bpp-slots: deletes by",
+            tables::check,
+            "/Resources/BppSlotsTable/Properties/TimeToLiveSpecification",
+            Value::Null,
+        ),
+        (
+            "table bpp-orders: keys",
+            tables::check,
+            "/Resources/BppOrdersTable/Properties/KeySchema/1/AttributeName",
+            json!("sort"),
+        ),
+    ];
+    let sound = Stacks::read();
+    for (expected, check, place, value) in cases {
+        let mut spoilt = sound.clone();
+        let template = &mut spoilt.nested.iter_mut().find(|(stack, _)| *stack == "bpp").unwrap().1;
+        *template.pointer_mut(place).unwrap_or_else(|| panic!("infra/bpp.yaml has no {place}")) = value.clone();
+        let found = check(&spoilt).0;
+        assert!(found.iter().any(|what| what.contains(expected)), "{place} spoilt, {expected} not named: {found:?}");
+    }
+    let mut spoilt = sound;
+    spoilt.root["Resources"]["Bpp"]["Properties"]["Parameters"]["Wrong"] = json!("x");
+    assert!(stacks::check_root(&spoilt).0.iter().any(|what| what.contains("parameters of Bpp")));
+}

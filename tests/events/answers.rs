@@ -1,0 +1,96 @@
+//! What must come of an event, by the name of its case.
+
+use beckn_health_platform::function::Trigger;
+use serde_json::Value;
+
+use crate::sample::Sample;
+
+/// What the name of a case promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// It is taken and answered with what was asked for.
+    Answered,
+    /// It is understood and refused.
+    Refused,
+    /// Its signature is not its sender's.
+    Forged,
+    /// It goes back to its queue.
+    Failed,
+}
+
+impl Expected {
+    pub(crate) fn of(sample: &Sample) -> Self {
+        match sample.case.split('-').next().unwrap() {
+            "refused" => Self::Refused,
+            "forged" => Self::Forged,
+            "failed" => Self::Failed,
+            _ => Self::Answered,
+        }
+    }
+}
+
+/// Who speaks HTTP to a function.
+enum Caller {
+    /// A participant of the network: it gets an acknowledgement.
+    Participant,
+    /// The app, which sends: 202.
+    App,
+    /// Somebody who asks for something: it gets it.
+    Reader,
+}
+
+fn caller(sample: &Sample) -> Caller {
+    match sample.function.name {
+        "bap-transaction" | "registry-lookup" => Caller::Reader,
+        name if name.starts_with("bap-") && !name.starts_with("bap-on-") => Caller::App,
+        _ => Caller::Participant,
+    }
+}
+
+/// Checks what an HTTP function answered.
+pub(crate) fn check_response(sample: &Sample, response: &Value) -> Result<(), String> {
+    assert!(matches!(sample.function.trigger, Trigger::Http { .. }));
+    let status = response["statusCode"].as_u64().unwrap();
+    let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap_or_default();
+    let ack = body["message"]["ack"]["status"].as_str().unwrap_or_default();
+    let named = body["error"]["code"].is_string() && body["error"]["message"].is_string();
+    let holds = match (Expected::of(sample), caller(sample)) {
+        (Expected::Answered, Caller::Participant) => status == 200 && ack == "ACK" && body["error"].is_null(),
+        (Expected::Answered, Caller::App) => status == 202 && body["ack"]["status"] == "ACK",
+        (Expected::Answered, Caller::Reader) if body.is_array() => {
+            status == 200 && body[0]["subscriber_id"].is_string()
+        }
+        (Expected::Answered, Caller::Reader) => {
+            let asked = &sample.event["pathParameters"]["transaction_id"];
+            status == 200 && body["transaction_id"] == *asked && body["messages"][0].is_object()
+        }
+        (Expected::Refused, Caller::Participant) => status == 200 && ack == "NACK" && named,
+        (Expected::Refused, Caller::App | Caller::Reader) => (400..500).contains(&status) && status != 401 && named,
+        (Expected::Forged, _) => {
+            let challenge = if sample.case == "forged-gateway" { "proxy-authenticate" } else { "www-authenticate" };
+            status == 401 && ack == "NACK" && response["headers"][challenge].is_string()
+        }
+        (Expected::Failed, _) => false,
+    };
+    if holds { Ok(()) } else { Err(format!("expected it {:?}, got {status} {body}", Expected::of(sample))) }
+}
+
+/// Checks what a queue function left in its batch, and what it sent for the message.
+pub(crate) fn check_batch(sample: &Sample, response: &Value, sent: &[Value]) -> Result<(), String> {
+    let failures = response["batchItemFailures"].as_array().unwrap();
+    if Expected::of(sample) == Expected::Failed {
+        let id = &sample.event["Records"][0]["messageId"];
+        let failed = failures.len() == 1 && failures[0]["itemIdentifier"] == *id && sent.is_empty();
+        return if failed { Ok(()) } else { Err(format!("expected {id} to fail, got {response}")) };
+    }
+    if !failures.is_empty() {
+        return Err(format!("it failed: {response}"));
+    }
+    let [sent] = sent else { return Err(format!("expected one message to be sent for it, found {}", sent.len())) };
+    let refused = !sent["error"].is_null();
+    if refused == (Expected::of(sample) == Expected::Refused) {
+        Ok(())
+    } else {
+        Err(format!("expected it {:?}, sent {sent}", Expected::of(sample)))
+    }
+}

@@ -1,0 +1,148 @@
+//! The network in which samples are played: our own four participants and the sample ones.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use beckn_health::commands::events::SAMPLE_SEED;
+use beckn_health::commands::shipped_catalogue;
+use beckn_health::network::identity::Role;
+use beckn_health::network::{Config, Network};
+use beckn_health_platform::clock::ManualClock;
+use beckn_health_platform::function::Trigger;
+use beckn_health_platform::lambda::invoke;
+use beckn_health_platform::store::participants::Participants;
+use beckn_health_platform::store::transactions::{Sent, Transactions};
+use beckn_health_protocol::action::Callback;
+use beckn_health_protocol::dialect::Reading;
+use beckn_health_protocol::ids::{KeyId, MessageId, SubscriberId, TransactionId};
+use beckn_health_protocol::registry::{SubscriberType, Subscription, SubscriptionStatus};
+use beckn_health_protocol::signature::SigningKey;
+use beckn_health_tests::stranger::Stranger;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::answers::{check_batch, check_response};
+use crate::sample::Sample;
+
+/// A network at an instant, and what it sends to the sample participants.
+pub(crate) struct Scene {
+    network: Network,
+    ears: Vec<Stranger>,
+}
+
+/// In the order of the constants, which is that of the journey, with the end of an order at the end;
+/// in a function what is answered before what is refused, since that may be about what was answered.
+pub(crate) fn in_order(mut samples: Vec<Sample>) -> Vec<Sample> {
+    let names: Vec<&str> = beckn_health_functions::all().map(|function| function.name).collect();
+    samples.sort_by_key(|sample| {
+        let name = sample.function.name;
+        let place = names.iter().position(|known| *known == name).unwrap();
+        (name.ends_with("-cancel"), place, sample.case.starts_with("refused"), sample.case.clone())
+    });
+    samples
+}
+
+impl Scene {
+    pub(crate) async fn set(samples: &[Sample], at: Timestamp) -> Self {
+        let clock = Arc::new(ManualClock::at(at));
+        let network = Network::start(Config {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            data: None,
+            catalogue: Some(shipped_catalogue().unwrap_or_else(|failure| panic!("{failure:?}"))),
+            clock: clock.clone(),
+            reading: Reading::Compat,
+        })
+        .await
+        .unwrap();
+        let participants = Participants::new(network.role(Role::Registry).tables.clone());
+        let mut ears = Vec::new();
+        for (name, path, role) in [
+            ("sample-bap.example", "bap", SubscriberType::Bap),
+            ("sample-bpp.example", "bpp", SubscriberType::Bpp),
+            ("sample-gateway.example", "gateway", SubscriberType::Bg),
+        ] {
+            participants.put(&row(name, path, role.clone(), at)).await.unwrap();
+            // A second row of the same participant, which the registry lists first: what is sent to it
+            // arrives here. The key of the samples, and the host it is registered for, stay as they are.
+            let peer = network.role(Role::Bpp).participant.subscriber_id.to_string();
+            let ear = Stranger::somewhere(&network.base_url(), &peer, clock.clone(), name, role).await;
+            participants.put(&ear.row()).await.unwrap();
+            ears.push(ear);
+        }
+        let scene = Self { network, ears };
+        scene.ask_what_is_answered(samples, at).await;
+        scene
+    }
+
+    /// A callback is believed only by who asked: records the questions that the sample callbacks answer.
+    async fn ask_what_is_answered(&self, samples: &[Sample], at: Timestamp) {
+        let transactions = Transactions::new(self.network.role(Role::Bap).tables.clone());
+        for sample in samples.iter().filter(|sample| sample.case != "refused-unknown-transaction") {
+            let message = sample.message();
+            let context = |name: &str| message["context"][name].as_str().unwrap_or_default();
+            let (Ok(callback), true) =
+                (context("action").parse::<Callback>(), sample.function.name.starts_with("bap-on-"))
+            else {
+                continue;
+            };
+            let sent = Sent {
+                action: callback.request(),
+                message_id: MessageId::parse(context("message_id")).unwrap(),
+                body: b"{}".to_vec(),
+                at,
+                to: context("bpp_id").to_owned(),
+                outcome: "ACK".to_owned(),
+                milliseconds: None,
+            };
+            let transaction = TransactionId::parse(context("transaction_id")).unwrap();
+            let bpp = SubscriberId::parse(context("bpp_id")).unwrap();
+            transactions.begin(&transaction, &sent, Some(&bpp)).await.unwrap();
+        }
+    }
+
+    /// Feeds an event to its function.
+    pub(crate) async fn play(&self, sample: &Sample) -> Result<(), String> {
+        let role = match sample.function.name.split('-').next().unwrap() {
+            "bpp" => Role::Bpp,
+            "bap" => Role::Bap,
+            "gateway" => Role::Gateway,
+            "registry" => Role::Registry,
+            other => panic!("{other} is no role"),
+        };
+        let deps = self.network.role(role).clone();
+        let answer = invoke(&sample.function, deps, sample.event.clone()).await.map_err(|error| error.to_string())?;
+        match sample.function.trigger {
+            Trigger::Http { .. } => check_response(sample, &answer),
+            Trigger::Queue { .. } => check_batch(sample, &answer, &self.heard(&sample.sends(), &sample.message_id())),
+            Trigger::Stream { .. } if answer.is_null() => Ok(()),
+            Trigger::Stream { .. } => Err(format!("expected nothing, got {answer}")),
+        }
+    }
+
+    /// What the sample participants received of an action under a message id.
+    fn heard(&self, action: &str, message_id: &str) -> Vec<Value> {
+        let received = self.ears.iter().flat_map(|ear| ear.received());
+        let messages = received.map(|one| serde_json::from_slice::<Value>(&one.body).unwrap());
+        let wanted = |context: &Value| context["action"] == action && context["message_id"] == message_id;
+        messages.filter(|message| wanted(&message["context"])).collect()
+    }
+
+    pub(crate) async fn end(self) {
+        self.network.stop().await;
+    }
+}
+
+/// The registry's row of a sample participant, as `events/README.md` tells it.
+fn row(name: &str, path: &str, role: SubscriberType, at: Timestamp) -> Subscription {
+    Subscription {
+        subscriber_id: Some(SubscriberId::parse(name).unwrap()),
+        url: Some(format!("https://{name}/{path}")),
+        r#type: Some(role),
+        key_id: Some(KeyId::parse("sample-key-1").unwrap()),
+        signing_public_key: Some(SigningKey::generate(SAMPLE_SEED).verifying_key().to_base64()),
+        status: Some(SubscriptionStatus::Subscribed),
+        created: Some(at),
+        updated: Some(at),
+        ..Subscription::default()
+    }
+}

@@ -1,0 +1,20 @@
+//! Journeys over real HTTP with real signatures against the local network.
+//!
+//! Invariant: nothing is called that a participant could not call; the tables and queues are only looked at.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod booking;
+mod canary;
+mod client_errors;
+mod delivery;
+mod durability;
+mod gateway;
+mod one_slot;
+mod refused_callback;
+mod refused_header;
+mod refused_message;
+mod refused_order;
+mod search;
+mod seed_001;
+mod ten_actions;
