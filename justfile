@@ -11,8 +11,9 @@ fmt:
 clippy:
     cargo clippy --workspace --all-targets -- -D warnings
 
-# All tests
+# All tests (one journey kills a `beckn-health up`, hence the build)
 test:
+    cargo build -p beckn-health
     cargo test --workspace
 
 # Licences, advisories and sources of dependencies (needs cargo-deny)
@@ -30,6 +31,10 @@ demo *arguments:
 # Run the four roles on one port
 up *arguments:
     cargo run -- up {{ arguments }}
+
+# Date and sign the sample events as they are committed
+events:
+    cargo run -- events sign --at 2026-11-23T04:00:00Z
 
 # Everything that CI runs
 ci:

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::{Disagreements, root, source};
+use crate::{Disagreements, handler, root, source};
 
 pub(crate) fn check() -> Disagreements {
     let mut found = Disagreements::default();
@@ -49,8 +49,7 @@ fn runs(found: &mut Disagreements, name: &str) {
     found.unless(calls == 1 && main.contains(&expected), || {
         format!("{name}: its binary does not run {role}::{module}::FUNCTION")
     });
-    let handler = source(&format!("functions/src/{role}/{module}.rs"));
-    let bears = handler.contains(&format!("name: \"{name}\""));
+    let bears = handler(name).contains(&format!("name: \"{name}\""));
     found.unless(bears, || format!("functions/src/{role}/{module}.rs: its constant is not named {name}"));
 }
 

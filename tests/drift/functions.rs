@@ -6,7 +6,7 @@ use beckn_health_platform::function::{Function, Trigger};
 use serde_json::{Value, json};
 
 use crate::stacks::{PREFIX, Stacks, environment, owner, pascal, physical};
-use crate::{Disagreements, source};
+use crate::{Disagreements, reads_what_was_removed, source};
 
 /// Longest an HTTP API waits for a function, in seconds.
 const LONGEST_HTTP: u64 = 30;
@@ -75,9 +75,51 @@ fn one(found: &mut Disagreements, function: &Function, template: &Value, resourc
             found.differs(&format!("{name}: event"), &event["Type"], &json!("DynamoDB"));
             let source = owner(&event["Properties"]["Stream"], "StreamArn").map(str::to_owned);
             found.differs(&format!("{name}: stream"), &source, &Some(format!("{}Table", pascal(table))));
+            let filters = &event["Properties"]["FilterCriteria"]["Filters"];
+            let wanted = match reads_what_was_removed(name) {
+                true => json!([{ "Pattern": r#"{"eventName":["REMOVE"]}"# }]),
+                false => Value::Null,
+            };
+            found.differs(&format!("{name}: changes it hears of"), filters, &wanted);
+            // A handler takes a batch as a whole.
+            let responses = &event["Properties"]["FunctionResponseTypes"];
+            found.differs(&format!("{name}: responses"), responses, &Value::Null);
+            let halved = &event["Properties"]["BisectBatchOnFunctionError"];
+            found.differs(&format!("{name}: halves a batch that fails"), halved, &json!(true));
+            let retries = event["Properties"]["MaximumRetryAttempts"].as_i64().unwrap_or(-1);
+            found.unless(retries > 0, || format!("{name}: one batch that fails holds up the stream until it lapses"));
         }
+        Trigger::Schedule { every_minutes, .. } => schedule(found, name, properties, event, every_minutes, timeout),
     }
     variables(found, function, template, resource);
+}
+
+/// The clock invokes it as often as its constant says; no run lasts, or is made up for, beyond the next one.
+fn schedule(
+    found: &mut Disagreements,
+    name: &str,
+    properties: &Value,
+    event: &Value,
+    every_minutes: u32,
+    timeout: u64,
+) {
+    found.differs(&format!("{name}: event"), &event["Type"], &json!("ScheduleV2"));
+    found.differs(&format!("{name}: schedule's name"), &event["Properties"]["Name"], &physical(name));
+    let unit = if every_minutes == 1 { "minute" } else { "minutes" };
+    let expression = json!(format!("rate({every_minutes} {unit})"));
+    found.differs(&format!("{name}: schedule"), &event["Properties"]["ScheduleExpression"], &expression);
+    let state = event["Properties"]["State"].as_str().unwrap_or("ENABLED");
+    found.differs(&format!("{name}: state of its schedule"), &state, &"ENABLED");
+    let pause = u64::from(every_minutes) * 60;
+    found.unless(timeout < pause, || format!("{name}: runs {timeout} s, into the next run"));
+    for (what, limits) in
+        [("schedule", &event["Properties"]["RetryPolicy"]), ("function", &properties["EventInvokeConfig"])]
+    {
+        let age = &limits["MaximumEventAgeInSeconds"];
+        found.differs(&format!("{name}: seconds its {what} makes up for a run"), age, &json!(pause));
+    }
+    let retries = &properties["EventInvokeConfig"]["MaximumRetryAttempts"];
+    found.differs(&format!("{name}: repetitions of a run that failed"), retries, &json!(0));
 }
 
 /// The app's own routes ask for a token when the deployment names an issuer; a route that the API's

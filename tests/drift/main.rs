@@ -57,6 +57,17 @@ fn source(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// The source of the module that holds a function's constant.
+fn handler(name: &str) -> String {
+    let (role, module) = name.split_once('-').unwrap();
+    source(&format!("functions/src/{role}/{}.rs", module.replace('-', "_")))
+}
+
+/// Whether a stream function looks at what was deleted; one that does wants deletions alone, whole.
+fn reads_what_was_removed(name: &str) -> bool {
+    handler(name).contains(".removed")
+}
+
 #[test]
 fn every_function_has_its_binary() {
     binaries::check().none();

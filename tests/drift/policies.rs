@@ -13,6 +13,8 @@ use crate::stacks::{Stacks, environment, listed, owner, pascal};
 struct Allowed {
     /// Logical ids of the tables that may be read or written.
     tables: BTreeSet<String>,
+    /// Indexes that may be queried, as `<logical id of the table>/<index>`.
+    indexes: BTreeSet<String>,
     /// Logical ids of the queues that may be sent to.
     sends: BTreeSet<String>,
     /// Logical ids of the queues whose messages may be made visible.
@@ -23,6 +25,7 @@ struct Allowed {
 
 pub(crate) fn check(stacks: &Stacks) -> Disagreements {
     let mut found = Disagreements::default();
+    let mut queried = BTreeSet::new();
     for function in beckn_health_functions::all() {
         let template = stacks.of(&function);
         let resource = &template["Resources"][format!("{}Function", pascal(function.name))];
@@ -32,6 +35,7 @@ pub(crate) fn check(stacks: &Stacks) -> Disagreements {
             .collect();
         let allowed = allowed(&mut found, function.name, &statements);
         compare(&mut found, &function, &allowed);
+        queried.extend(allowed.indexes);
         denials(&mut found, &function, &statements);
         let secret = environment(template, resource).get("SIGNING_KEY_SECRET").cloned().unwrap_or_default();
         let given = !secret.is_null() && secret != "";
@@ -42,6 +46,12 @@ pub(crate) fn check(stacks: &Stacks) -> Disagreements {
             )
         });
     }
+    let mut indexes = BTreeSet::new();
+    for (_, id, table) in stacks.all("AWS::DynamoDB::Table") {
+        let names = listed(&table["Properties"]["GlobalSecondaryIndexes"]).into_iter();
+        indexes.extend(names.map(|index| format!("{id}/{}", index["IndexName"].as_str().unwrap_or_default())));
+    }
+    found.sets("indexes that functions may query", &queried, &indexes);
     found
 }
 
@@ -63,6 +73,11 @@ fn allowed(found: &mut Disagreements, name: &str, statements: &[&Value]) -> Allo
                         allowed.signs = true;
                         **resource == json!({ "Ref": "SigningKeySecretArn" })
                     }
+                    (_, Some("dynamodb")) if index(resource).is_some() => {
+                        let id = suffixed(resource, "Table").map(|id| allowed.tables.insert(id));
+                        allowed.indexes.extend(index(resource).map(|(id, name)| format!("{id}/{name}")));
+                        id.is_some() && action == "dynamodb:Query"
+                    }
                     (_, Some("dynamodb")) => suffixed(resource, "Table").map(|id| allowed.tables.insert(id)).is_some(),
                     // A stream whose batches failed leaves a note of them on its dead-letter queue.
                     _ => false,
@@ -74,10 +89,14 @@ fn allowed(found: &mut Disagreements, name: &str, statements: &[&Value]) -> Allo
     allowed
 }
 
+/// Table and index in `!Sub ${<id>.Arn}/index/<index>`.
+fn index(resource: &Value) -> Option<(&str, &str)> {
+    resource["Fn::Sub"].as_str()?.strip_prefix("${")?.split_once(".Arn}/index/")
+}
+
 /// The logical id in `!GetAtt <id>.Arn` or in `!Sub ${<id>.Arn}/index/…`, if it ends as its kind does.
 fn suffixed(resource: &Value, kind: &str) -> Option<String> {
-    let index = resource["Fn::Sub"].as_str().and_then(|text| text.strip_prefix("${")?.split_once(".Arn}/index/"));
-    let id = owner(resource, "Arn").or(index.map(|(id, _)| id))?;
+    let id = owner(resource, "Arn").or(index(resource).map(|(id, _)| id))?;
     id.ends_with(kind).then(|| id.to_owned())
 }
 
@@ -90,7 +109,7 @@ fn compare(found: &mut Disagreements, function: &Function, allowed: &Allowed) {
     found.sets(&format!("{name}: queues it may send to"), &allowed.sends, &ids(function.sends_to, "Queue"));
     let own = match function.trigger {
         Trigger::Queue { queue, .. } => ids(&[queue], "Queue"),
-        Trigger::Http { .. } | Trigger::Stream { .. } => BTreeSet::new(),
+        Trigger::Http { .. } | Trigger::Stream { .. } | Trigger::Schedule { .. } => BTreeSet::new(),
     };
     found.sets(&format!("{name}: queues whose messages it may put back"), &allowed.visibility, &own);
 }
@@ -99,7 +118,7 @@ fn compare(found: &mut Disagreements, function: &Function, allowed: &Allowed) {
 /// such function denies itself all but its own.
 fn denials(found: &mut Disagreements, function: &Function, statements: &[&Value]) {
     let (actions, own): (&[&str], _) = match function.trigger {
-        Trigger::Http { .. } => return,
+        Trigger::Http { .. } | Trigger::Schedule { .. } => return,
         Trigger::Queue { queue, .. } => (
             &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"],
             format!("{}Queue.Arn", pascal(queue)),

@@ -34,6 +34,12 @@ pub(crate) fn check() -> Disagreements {
                 Trigger::Stream { table, .. } => {
                     sources(&mut found, &name, &event, "aws:dynamodb", &format!("-{table}/stream/"));
                 }
+                Trigger::Schedule { .. } => {
+                    found.differs(&format!("{name}: source"), &event["source"], &Value::from("aws.scheduler"));
+                    let given = event["resources"][0].as_str().unwrap_or_default();
+                    let own = given.contains(":schedule/") && given.ends_with(&format!("-{}", function.name));
+                    found.unless(own, || format!("{name}: comes from {given}"));
+                }
             }
             cases += 1;
         }

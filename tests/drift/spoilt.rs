@@ -85,6 +85,79 @@ pub(crate) fn check() {
             "/Resources/BppOrdersTable/Properties/KeySchema/1/AttributeName",
             json!("sort"),
         ),
+        (
+            "bpp-tick: schedule is",
+            functions::check,
+            "/Resources/BppTickFunction/Properties/Events/Clock/Properties/ScheduleExpression",
+            json!("rate(5 minutes)"),
+        ),
+        ("bpp-tick: runs 60 s", functions::check, "/Resources/BppTickFunction/Properties/Timeout", json!(60)),
+        (
+            "bpp-tick: repetitions",
+            functions::check,
+            "/Resources/BppTickFunction/Properties/EventInvokeConfig/MaximumRetryAttempts",
+            json!(2),
+        ),
+        (
+            "bpp-tick: tables it may use: BppSlotsTable is missing",
+            policies::check,
+            "/Resources/BppTickFunction/Properties/Policies/0/Statement",
+            json!([]),
+        ),
+        (
+            "indexes that functions may query: BppSlotsTable/due is missing",
+            policies::check,
+            "/Resources/BppTickFunction/Properties/Policies/0/Statement/0/Resource",
+            json!({ "Fn::Sub": "${BppSlotsTable.Arn}/index/dew" }),
+        ),
+        (
+            "bpp-tick: may dynamodb:Scan",
+            policies::check,
+            "/Resources/BppTickFunction/Properties/Policies/0/Statement/0/Action",
+            json!("dynamodb:Scan"),
+        ),
+        (
+            "bpp-expire: stream",
+            functions::check,
+            "/Resources/BppExpireFunction/Properties/Events/Slots/Properties/Stream",
+            json!({ "Fn::GetAtt": "BppCatalogueTable.StreamArn" }),
+        ),
+        (
+            "bpp-expire: changes it hears of",
+            functions::check,
+            "/Resources/BppExpireFunction/Properties/Events/Slots/Properties/FilterCriteria/Filters/0/Pattern",
+            json!(r#"{"eventName":["INSERT"]}"#),
+        ),
+        (
+            "bpp-expire: does not deny",
+            policies::check,
+            "/Resources/BppExpireFunction/Properties/Policies/0/Statement/0/NotResource",
+            json!({ "Fn::GetAtt": "BppCatalogueTable.StreamArn" }),
+        ),
+        (
+            "queue bpp-expire: dead-letter queue",
+            queues::check,
+            "/Resources/BppExpireFunction/Properties/Events/Slots/Properties/DestinationConfig/OnFailure/Destination",
+            json!({ "Fn::GetAtt": "BppIndexDlq.Arn" }),
+        ),
+        (
+            "table bpp-slots: stream",
+            tables::check,
+            "/Resources/BppSlotsTable/Properties/StreamSpecification/StreamViewType",
+            json!("KEYS_ONLY"),
+        ),
+        (
+            "table bpp-slots: indexes",
+            tables::check,
+            "/Resources/BppSlotsTable/Properties/GlobalSecondaryIndexes",
+            Value::Null,
+        ),
+        (
+            "the store never writes the index key lapses_at",
+            tables::check,
+            "/Resources/BppSlotsTable/Properties/GlobalSecondaryIndexes/0/KeySchema/0/AttributeName",
+            json!("lapses_at"),
+        ),
     ];
     let sound = Stacks::read();
     for (expected, check, place, value) in cases {

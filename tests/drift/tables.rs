@@ -1,6 +1,6 @@
 //! Tables: names, keys, lapse, stream and index, in `infra/`, in the store and in the local network.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -13,21 +13,16 @@ use beckn_health_protocol::dialect::Reading;
 use serde_json::{Value, json};
 
 use crate::stacks::{Stacks, pascal, physical};
-use crate::{Disagreements, source};
+use crate::{Disagreements, reads_what_was_removed, source};
 
 pub(crate) fn check(stacks: &Stacks) -> Disagreements {
     let mut found = Disagreements::default();
-    let streamed: BTreeSet<&str> = beckn_health_functions::all()
-        .filter_map(|function| match function.trigger {
-            Trigger::Stream { table, .. } => Some(table),
-            Trigger::Http { .. } | Trigger::Queue { .. } => None,
-        })
-        .collect();
+    let streams = streams();
     for name in table::ALL {
         let deployed = stacks.all("AWS::DynamoDB::Table").find(|(_, id, _)| *id == format!("{}Table", pascal(name)));
         match deployed {
             None => found.unless(false, || format!("table {name}: infra has no {}Table", pascal(name))),
-            Some((_, _, table)) => one(&mut found, name, table, streamed.contains(name)),
+            Some((_, _, table)) => one(&mut found, name, table, streams.get(name).copied()),
         }
         let used = beckn_health_functions::all().any(|function| function.tables.contains(&name));
         found.unless(used, || format!("table {name}: no function uses it"));
@@ -44,7 +39,20 @@ pub(crate) fn check(stacks: &Stacks) -> Disagreements {
     found
 }
 
-fn one(found: &mut Disagreements, name: &str, table: &Value, streamed: bool) {
+/// What the stream of each table that has one must carry: the keys, or for a function that looks at what was
+/// deleted the row as it was.
+fn streams() -> BTreeMap<&'static str, &'static str> {
+    let mut streams = BTreeMap::new();
+    for function in beckn_health_functions::all() {
+        if let Trigger::Stream { table, .. } = function.trigger {
+            let view = if reads_what_was_removed(function.name) { "OLD_IMAGE" } else { "KEYS_ONLY" };
+            assert!(streams.insert(table, view).is_none(), "one stream feeds one function: {table}");
+        }
+    }
+    streams
+}
+
+fn one(found: &mut Disagreements, name: &str, table: &Value, stream: Option<&str>) {
     let properties = &table["Properties"];
     found.differs(&format!("table {name}: name"), &properties["TableName"], &physical(name));
     found.differs(
@@ -60,8 +68,8 @@ fn one(found: &mut Disagreements, name: &str, table: &Value, streamed: bool) {
     found.differs(&format!("table {name}: point-in-time recovery"), recovery, &json!(true));
     let key = &properties["SSESpecification"]["KMSMasterKeyId"];
     found.differs(&format!("table {name}: key"), key, &json!({ "Fn::GetAtt": "Key.Arn" }));
-    let stream = properties["StreamSpecification"]["StreamViewType"].as_str();
-    found.differs(&format!("table {name}: stream"), &stream, &streamed.then_some("KEYS_ONLY"));
+    let view = properties["StreamSpecification"]["StreamViewType"].as_str();
+    found.differs(&format!("table {name}: stream"), &view, &stream);
 
     let store = store(name);
     // What is written with `expires_at` is to be deleted by it.

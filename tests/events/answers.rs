@@ -16,6 +16,8 @@ pub(crate) enum Expected {
     Forged,
     /// It goes back to its queue.
     Failed,
+    /// Nothing comes of it.
+    Ignored,
 }
 
 impl Expected {
@@ -24,6 +26,7 @@ impl Expected {
             "refused" => Self::Refused,
             "forged" => Self::Forged,
             "failed" => Self::Failed,
+            "ignored" => Self::Ignored,
             _ => Self::Answered,
         }
     }
@@ -70,7 +73,7 @@ pub(crate) fn check_response(sample: &Sample, response: &Value) -> Result<(), St
             let challenge = if sample.case == "forged-gateway" { "proxy-authenticate" } else { "www-authenticate" };
             status == 401 && ack == "NACK" && response["headers"][challenge].is_string()
         }
-        (Expected::Failed, _) => false,
+        (Expected::Failed | Expected::Ignored, _) => false,
     };
     if holds { Ok(()) } else { Err(format!("expected it {:?}, got {status} {body}", Expected::of(sample))) }
 }
@@ -93,4 +96,15 @@ pub(crate) fn check_batch(sample: &Sample, response: &Value, sent: &[Value]) -> 
     } else {
         Err(format!("expected it {:?}, sent {sent}", Expected::of(sample)))
     }
+}
+
+/// Checks what a function of the slots' stream told the consumer of the order whose hold is gone.
+pub(crate) fn check_lapse(sample: &Sample, told: &[Value]) -> Result<(), String> {
+    let statuses: Vec<&Value> = told.iter().map(|message| &message["message"]["order"]["status"]).collect();
+    let holds = match Expected::of(sample) {
+        Expected::Answered => statuses == ["CANCELLED"],
+        Expected::Ignored => statuses.is_empty(),
+        Expected::Refused | Expected::Forged | Expected::Failed => false,
+    };
+    if holds { Ok(()) } else { Err(format!("expected it {:?}, told {statuses:?}", Expected::of(sample))) }
 }

@@ -39,6 +39,7 @@ impl Sample {
         let function = beckn_health_functions::all().find(|function| function.name == name);
         let event: Value = serde_json::from_slice(bytes).unwrap();
         let at = match &event["Records"][0] {
+            Value::Null if event["source"] == "aws.scheduler" => event["time"].as_str().unwrap().parse(),
             Value::Null => Timestamp::from_millisecond(event["requestContext"]["timeEpoch"].as_i64().unwrap()),
             record if record["eventSource"] == "aws:sqs" => {
                 let sent = record["attributes"]["SentTimestamp"].as_str().unwrap();
@@ -71,6 +72,11 @@ impl Sample {
     pub(crate) fn sends(&self) -> String {
         let own = || self.message()["context"]["action"].as_str().unwrap_or_default().to_owned();
         self.function.name.strip_prefix("bpp-on-").map_or_else(own, |action| format!("on_{action}"))
+    }
+
+    /// The order whose hold is in the record of a change.
+    pub(crate) fn order_id(&self) -> Option<&str> {
+        self.event["Records"][0]["dynamodb"]["OldImage"]["order_id"]["S"].as_str()
     }
 
     pub(crate) fn message_id(&self) -> String {

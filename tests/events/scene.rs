@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use beckn_health::commands::events::SAMPLE_SEED;
+use beckn_health::commands::events::{SAMPLE_SEED, signed};
 use beckn_health::commands::shipped_catalogue;
 use beckn_health::network::identity::Role;
 use beckn_health::network::{Config, Network};
@@ -11,6 +11,7 @@ use beckn_health_platform::clock::ManualClock;
 use beckn_health_platform::function::Trigger;
 use beckn_health_platform::lambda::invoke;
 use beckn_health_platform::store::participants::Participants;
+use beckn_health_platform::store::slots::Slots;
 use beckn_health_platform::store::transactions::{Sent, Transactions};
 use beckn_health_protocol::action::Callback;
 use beckn_health_protocol::dialect::Reading;
@@ -18,11 +19,16 @@ use beckn_health_protocol::ids::{KeyId, MessageId, SubscriberId, TransactionId};
 use beckn_health_protocol::registry::{SubscriberType, Subscription, SubscriptionStatus};
 use beckn_health_protocol::signature::SigningKey;
 use beckn_health_tests::stranger::Stranger;
-use jiff::Timestamp;
-use serde_json::Value;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
-use crate::answers::{check_batch, check_response};
+use crate::answers::{check_batch, check_lapse, check_response};
 use crate::sample::Sample;
+
+/// How long before the samples somebody held a slot and did not confirm it; a hold lasts ten minutes.
+const HELD_BEFORE: SignedDuration = SignedDuration::from_mins(15);
+/// Its transaction, from which the id of the order in `bpp-expire/lapsed` follows.
+const HELD_IN: &str = "6c0ef6a1-5d36-4b0c-9a7d-0b8c3d5f1e42";
 
 /// A network at an instant, and what it sends to the sample participants.
 pub(crate) struct Scene {
@@ -30,21 +36,28 @@ pub(crate) struct Scene {
     ears: Vec<Stranger>,
 }
 
-/// In the order of the constants, which is that of the journey, with the end of an order at the end;
+/// In the order of the constants, which is that of the journey, with the end of an order at the end, and
+/// what deletes lapsed holds after what follows from it, so that this does follow from the sample;
 /// in a function what is answered before what is refused, since that may be about what was answered.
 pub(crate) fn in_order(mut samples: Vec<Sample>) -> Vec<Sample> {
     let names: Vec<&str> = beckn_health_functions::all().map(|function| function.name).collect();
     samples.sort_by_key(|sample| {
         let name = sample.function.name;
         let place = names.iter().position(|known| *known == name).unwrap();
-        (name.ends_with("-cancel"), place, sample.case.starts_with("refused"), sample.case.clone())
+        (
+            name.ends_with("-cancel") || name == "bpp-tick",
+            place,
+            sample.case.starts_with("refused"),
+            sample.case.clone(),
+        )
     });
     samples
 }
 
 impl Scene {
     pub(crate) async fn set(samples: &[Sample], at: Timestamp) -> Self {
-        let clock = Arc::new(ManualClock::at(at));
+        let before = at - HELD_BEFORE;
+        let clock = Arc::new(ManualClock::at(before));
         let network = Network::start(Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             data: None,
@@ -61,7 +74,7 @@ impl Scene {
             ("sample-bpp.example", "bpp", SubscriberType::Bpp),
             ("sample-gateway.example", "gateway", SubscriberType::Bg),
         ] {
-            participants.put(&row(name, path, role.clone(), at)).await.unwrap();
+            participants.put(&row(name, path, role.clone(), before)).await.unwrap();
             // A second row of the same participant, which the registry lists first: what is sent to it
             // arrives here. The key of the samples, and the host it is registered for, stay as they are.
             let peer = network.role(Role::Bpp).participant.subscriber_id.to_string();
@@ -70,8 +83,33 @@ impl Scene {
             ears.push(ear);
         }
         let scene = Self { network, ears };
+        scene.hold(samples, before).await;
+        clock.set(at);
+        assert!(scene.lapsed(at).await > 0, "no hold has lapsed at {at}");
         scene.ask_what_is_answered(samples, at).await;
         scene
+    }
+
+    /// Holds a slot of a practitioner whom no sample names, as the sample of a hold would.
+    async fn hold(&self, samples: &[Sample], at: Timestamp) {
+        let sample = samples.iter().find(|sample| sample.name() == "bpp-on-init/hold").expect("the sample of a hold");
+        let mut message = sample.message();
+        message["context"]["transaction_id"] = json!(HELD_IN);
+        message["context"]["message_id"] = json!("3b1d6e52-7c80-4f0e-9a64-1d2c5b8e7f90");
+        message["message"]["order"]["provider"]["id"] = json!("nvp-f0001");
+        message["message"]["order"]["items"] = json!([{ "id": "nvp-p00001-opd" }]);
+        let mut event = sample.event.clone();
+        event["Records"][0]["body"] = json!(message.to_string());
+        let dated =
+            signed(&sample.path, event.to_string().as_bytes(), at).unwrap_or_else(|failure| panic!("{failure:?}"));
+        let event = serde_json::from_slice(&dated).unwrap();
+        let answer = invoke(&sample.function, self.network.role(Role::Bpp).clone(), event).await.unwrap();
+        assert_eq!(answer["batchItemFailures"], json!([]), "the hold before the samples");
+    }
+
+    /// How many lapsed holds are still in the table.
+    async fn lapsed(&self, now: Timestamp) -> usize {
+        Slots::new(self.network.role(Role::Bpp).tables.clone()).due(now).await.unwrap().len()
     }
 
     /// A callback is believed only by who asked: records the questions that the sample callbacks answer.
@@ -114,9 +152,25 @@ impl Scene {
         match sample.function.trigger {
             Trigger::Http { .. } => check_response(sample, &answer),
             Trigger::Queue { .. } => check_batch(sample, &answer, &self.heard(&sample.sends(), &sample.message_id())),
-            Trigger::Stream { .. } if answer.is_null() => Ok(()),
-            Trigger::Stream { .. } => Err(format!("expected nothing, got {answer}")),
+            Trigger::Stream { .. } | Trigger::Schedule { .. } if !answer.is_null() => {
+                Err(format!("expected nothing, got {answer}"))
+            }
+            Trigger::Stream { .. } => {
+                sample.order_id().map_or(Ok(()), |order| check_lapse(sample, &self.heard_of_the_end(order)))
+            }
+            Trigger::Schedule { .. } => match self.lapsed(sample.at).await {
+                0 => Ok(()),
+                left => Err(format!("{left} lapsed holds are still in the table")),
+            },
         }
+    }
+
+    /// What the sample participants received of the end of an order.
+    fn heard_of_the_end(&self, order_id: &str) -> Vec<Value> {
+        let received = self.ears.iter().flat_map(|ear| ear.received());
+        let messages = received.map(|one| serde_json::from_slice::<Value>(&one.body).unwrap());
+        let wanted = |it: &Value| it["context"]["action"] == "on_cancel" && it["message"]["order"]["id"] == order_id;
+        messages.filter(wanted).collect()
     }
 
     /// What the sample participants received of an action under a message id.

@@ -99,7 +99,7 @@ async fn no_personal_field_is_ever_logged() {
         assert!(!bap.send(&bap.message("init", wrong)).await.is_ack());
     }
     let cut_off = bap.message("init", order(SECOND)).to_string();
-    let cut_off = cut_off[..cut_off.len() - 9].as_bytes().to_vec();
+    let cut_off = cut_off.as_bytes()[..cut_off.len() - 9].to_vec();
     bap.send_bytes("/bpp/init", cut_off.clone()).await.nack(200, "30000", "");
     bap.post("/bpp/init", &[("content-type", "application/json"), ("authorization", CANARY)], cut_off)
         .await

@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing is called that a participant could not call; the tables and queues are only looked at.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod booking;
 mod canary;
@@ -10,6 +10,7 @@ mod client_errors;
 mod delivery;
 mod durability;
 mod gateway;
+mod lapse;
 mod one_slot;
 mod refused_callback;
 mod refused_header;

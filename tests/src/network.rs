@@ -119,6 +119,11 @@ impl TestNetwork {
         Participants::new(self.role(Role::Registry).tables.clone()).put(row).await.unwrap();
     }
 
+    /// Runs what is scheduled, as the minute does.
+    pub async fn tick(&self) {
+        self.network.tick().await.unwrap();
+    }
+
     /// Waits until every queued message has been handled.
     pub async fn idle(&self) {
         within("the queues to be empty", self.sqs().wait_until_idle()).await.unwrap();
@@ -225,6 +230,6 @@ impl Rows {
 
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.0.iter().map(|(table, rows)| (table, rows))).finish()
+        f.debug_map().entries(&self.0).finish()
     }
 }

@@ -104,12 +104,14 @@ pub fn signed(path: &Path, bytes: &[u8], at: Timestamp) -> Result<Vec<u8>, Failu
     let key = SigningKey::generate(if forged { STRANGER_SEED } else { SAMPLE_SEED });
     if event["requestContext"]["http"].is_object() {
         request(&mut event, at, &key).map_err(wrong)?;
+    } else if event["source"] == "aws.scheduler" {
+        event["time"] = json!(at.to_string());
     } else if let Some(records) = event["Records"].as_array_mut() {
         for (index, entry) in records.iter_mut().enumerate() {
             record(entry, at, &key).map_err(|problem| wrong(format!("Records[{index}].{problem}")))?;
         }
     } else {
-        return Err(wrong("expected requestContext.http or Records".to_owned()));
+        return Err(wrong("expected requestContext.http, the source aws.scheduler or Records".to_owned()));
     }
     let mut text = serde_json::to_vec_pretty(&event)?;
     text.push(b'\n');
@@ -137,8 +139,7 @@ fn request(event: &mut Value, at: Timestamp, key: &SigningKey) -> Result<(), Str
 /// One record of an SQS or a DynamoDB stream event.
 fn record(record: &mut Value, at: Timestamp, key: &SigningKey) -> Result<(), String> {
     if record["eventSource"] == "aws:dynamodb" {
-        record["dynamodb"]["ApproximateCreationDateTime"] = json!(at.as_second());
-        return Ok(());
+        return change(&mut record["dynamodb"], at).map_err(|problem| format!("dynamodb.{problem}"));
     }
     let body = dated(record["body"].as_str().ok_or("body: expected text")?, at)?;
     record["md5OfBody"] = json!(hex(&Md5::digest(body.as_bytes())));
@@ -155,6 +156,23 @@ fn record(record: &mut Value, at: Timestamp, key: &SigningKey) -> Result<(), Str
         expires_at["stringValue"] = json!(expiry(&body, at)?.to_string());
     }
     record["body"] = json!(body);
+    Ok(())
+}
+
+/// A change of a table. A hold in it lapses as long before or after the change as it did.
+fn change(change: &mut Value, at: Timestamp) -> Result<(), String> {
+    let was = change["ApproximateCreationDateTime"].as_i64().ok_or("ApproximateCreationDateTime: expected seconds")?;
+    change["ApproximateCreationDateTime"] = json!(at.as_second());
+    let Some(row) = change.get_mut("OldImage") else { return Ok(()) };
+    let expected = "OldImage.expires_at: expected a number of seconds";
+    let lapsed: i64 = row["expires_at"]["N"].as_str().and_then(|seconds| seconds.parse().ok()).ok_or(expected)?;
+    let lapses = at.as_second().saturating_add(lapsed.saturating_sub(was));
+    row["expires_at"]["N"] = json!(lapses.to_string());
+    if let Some(due) = row.get_mut("due_pk") {
+        let expected = "OldImage.due_pk: expected <minute>#<shard>";
+        let shard = due["S"].as_str().and_then(|due| due.split_once('#')).ok_or(expected)?.1.to_owned();
+        due["S"] = json!(format!("{}#{shard}", lapses / 60));
+    }
     Ok(())
 }
 
@@ -239,6 +257,32 @@ mod tests {
         let body = event["body"].as_str().unwrap().as_bytes();
         let sample = SigningKey::generate(SAMPLE_SEED).verifying_key();
         assert!(signature::verify(&header, body, &sample).is_err());
+    }
+
+    #[test]
+    fn a_hold_lapses_as_long_before_its_deletion_as_it_did() {
+        let record = json!({ "eventSource": "aws:dynamodb", "dynamodb": {
+            "ApproximateCreationDateTime": 6000,
+            "OldImage": { "expires_at": { "N": "5940" }, "due_pk": { "S": "99#2" }, "state": { "S": "held" } },
+        } });
+        let at = Timestamp::from_second(12_000).unwrap();
+        let bytes =
+            signed(Path::new("lapsed.json"), json!({ "Records": [record] }).to_string().as_bytes(), at).unwrap();
+        assert_eq!(signed(Path::new("lapsed.json"), &bytes, at).unwrap(), bytes);
+        let event: Value = serde_json::from_slice(&bytes).unwrap();
+        let expected = json!({
+            "ApproximateCreationDateTime": 12_000,
+            "OldImage": { "expires_at": { "N": "11940" }, "due_pk": { "S": "199#2" }, "state": { "S": "held" } },
+        });
+        assert_eq!(event["Records"][0]["dynamodb"], expected);
+    }
+
+    #[test]
+    fn a_scheduled_event_is_dated() {
+        let event = json!({ "source": "aws.scheduler", "time": "2026-11-23T04:00:00Z", "detail": "{}" });
+        let bytes = signed(Path::new("minute.json"), event.to_string().as_bytes(), AT).unwrap();
+        let event: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(event, json!({ "source": "aws.scheduler", "time": "1970-01-01T00:00:00Z", "detail": "{}" }));
     }
 
     #[test]

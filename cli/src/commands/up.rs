@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use beckn_health_platform::clock::SystemClock;
 use beckn_health_protocol::dialect::Reading;
@@ -10,6 +11,9 @@ use clap::Args;
 
 use super::{Failure, log_to_stderr, read_catalogue, say, shipped_catalogue};
 use crate::network::{Config, Network};
+
+/// Longest wait for what is still being answered when the network is stopped.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Run the four roles on one port.
 #[derive(Args)]
@@ -52,7 +56,9 @@ impl Up {
         say(&format!("ready {}", network.base_url()));
         stopped().await;
         eprintln!("stopping");
-        network.stop().await;
+        if tokio::time::timeout(GRACE, network.stop()).await.is_err() {
+            eprintln!("some connections did not end by themselves; nothing that was acknowledged is lost");
+        }
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, StreamSpecification, StreamViewType,
+    ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
 };
 use beckn_health_platform::store::table;
 use dynoxide::Database;
@@ -56,6 +56,23 @@ pub(super) async fn start(
     Ok(Embedded { database, client })
 }
 
+/// Deletes what has long lapsed every hour until `stop`, as DynamoDB does in its own time.
+pub(super) async fn sweep(database: Database, mut stop: watch::Receiver<bool>) {
+    const PAUSE: std::time::Duration = std::time::Duration::from_secs(3_600);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            _ = stop.wait_for(|stopped| *stopped) => return,
+        }
+        let database = database.clone();
+        match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
+            Ok(Ok(deleted)) => tracing::debug!(deleted, "lapsed items deleted"),
+            Ok(Err(problem)) => tracing::warn!(%problem, "lapsed items not deleted"),
+            Err(_) => return,
+        }
+    }
+}
+
 /// Switches the catalogue's stream off or on. The embedded stream numbers each record by counting all
 /// before it, so a large catalogue is stored with the stream off.
 pub(super) async fn set_catalogue_stream(
@@ -95,29 +112,58 @@ async fn create_tables(client: &aws_sdk_dynamodb::Client, prefix: &str) -> Resul
         for (attribute, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
             call = call.attribute_definitions(definition(attribute)?).key_schema(element(attribute, kind)?);
         }
-        if short == table::CATALOGUE {
-            let stream =
-                StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::KeysOnly).build();
+        if let Some(view) = stream_view(short) {
+            let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(view).build();
             call = call.stream_specification(stream.map_err(|error| error.to_string())?);
         }
-        if short == table::PARTICIPANTS {
+        if let Some(name) = index(short) {
+            let (hash, range) = (format!("{name}_pk"), format!("{name}_sk"));
+            let keys_only = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
             let index = GlobalSecondaryIndex::builder()
-                .index_name("served")
-                .key_schema(element("served_pk", KeyType::Hash)?)
-                .key_schema(element("served_sk", KeyType::Range)?)
-                .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+                .index_name(name)
+                .key_schema(element(&hash, KeyType::Hash)?)
+                .key_schema(element(&range, KeyType::Range)?)
+                .projection(keys_only)
                 .build()
                 .map_err(|error| error.to_string())?;
             call = call
-                .attribute_definitions(definition("served_pk")?)
-                .attribute_definitions(definition("served_sk")?)
+                .attribute_definitions(definition(&hash)?)
+                .attribute_definitions(definition(&range)?)
                 .global_secondary_indexes(index);
         }
         call.send()
             .await
             .map_err(|error| format!("{name}: {}", aws_sdk_dynamodb::error::DisplayErrorContext(&error)))?;
+        if table::LAPSING.contains(&short) {
+            let lapsing = TimeToLiveSpecification::builder().attribute_name("expires_at").enabled(true).build();
+            client
+                .update_time_to_live()
+                .table_name(&name)
+                .time_to_live_specification(lapsing.map_err(|error| error.to_string())?)
+                .send()
+                .await
+                .map_err(|error| format!("{name}: {}", aws_sdk_dynamodb::error::DisplayErrorContext(&error)))?;
+        }
     }
     Ok(())
+}
+
+/// What the stream of a table carries, if it has one.
+fn stream_view(table: &str) -> Option<StreamViewType> {
+    match table {
+        table::CATALOGUE => Some(StreamViewType::KeysOnly),
+        table::SLOTS => Some(StreamViewType::OldImage),
+        _ => None,
+    }
+}
+
+/// The keys-only index of a table, if it has one; its keys are `<name>_pk` and `<name>_sk`.
+fn index(table: &str) -> Option<&'static str> {
+    match table {
+        table::PARTICIPANTS => Some("served"),
+        table::SLOTS => Some("due"),
+        _ => None,
+    }
 }
 
 fn definition(name: &str) -> Result<AttributeDefinition, String> {

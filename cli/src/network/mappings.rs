@@ -149,6 +149,21 @@ pub(super) async fn from_stream(
     }
 }
 
+/// Runs a function every so many minutes until `stop`.
+pub(super) async fn from_schedule(function: Function, deps: Arc<Deps>, mut stop: watch::Receiver<bool>) {
+    let Trigger::Schedule { every_minutes, .. } = function.trigger else { return };
+    let pause = Duration::from_secs(u64::from(every_minutes) * 60);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stop.wait_for(|stopped| *stopped) => return,
+        }
+        if let Err(problem) = lambda::invoke(&function, deps.clone(), Value::Null).await {
+            warn!(function = function.name, %problem, "scheduled run failed");
+        }
+    }
+}
+
 async fn handled(function: &Function, deps: &Arc<Deps>, records: &[Value]) -> bool {
     match lambda::invoke(function, deps.clone(), json!({ "Records": records })).await {
         Ok(_) => true,

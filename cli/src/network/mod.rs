@@ -34,10 +34,6 @@ use identity::Role;
 /// Put before every table name, so that a data folder names what it holds.
 const TABLE_PREFIX: &str = "beckn-health-local-";
 
-/// Longest time a stopping network waits for open connections. One that was opened and never used (HTTP
-/// clients keep such spares) would else hold it for as long as the client likes.
-const DRAIN: std::time::Duration = std::time::Duration::from_secs(2000);
-
 /// How a local network is started.
 pub struct Config {
     /// Where to listen; port 0 takes a free one.
@@ -138,6 +134,7 @@ impl Network {
         if let Some(catalogue) = &config.catalogue {
             network.load(catalogue, &dynamo.client).await?;
         }
+        network.tasks.spawn(dynamodb::sweep(dynamo.database.clone(), stopped.clone()));
         network.map(dynamo.database, stopped);
         network.searchable(config.catalogue.as_ref(), started_at).await?;
         for (function, deps) in network.functions() {
@@ -162,6 +159,19 @@ impl Network {
     /// The queues, for operators and tests.
     pub fn sqs(&self) -> &Sqs {
         &self.sqs
+    }
+
+    /// Runs everything that is scheduled once, now: for tests that move the clock themselves.
+    ///
+    /// # Errors
+    /// A scheduled function failed.
+    pub async fn tick(&self) -> Result<(), beckn_health_platform::lambda::Error> {
+        for (function, deps) in self.functions() {
+            if let Trigger::Schedule { .. } = function.trigger {
+                beckn_health_platform::lambda::invoke(&function, deps, serde_json::Value::Null).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Stops taking requests, lets what is being handled finish, and returns.
@@ -223,22 +233,12 @@ impl Network {
             let front = front.clone();
             async move { front.answer(request).await }
         });
-        let mut drained = stopped.clone();
         self.tasks.spawn(async move {
             let until = async move {
                 let _ = stopped.wait_for(|stopped| *stopped).await;
             };
-            let drained = async move {
-                let _ = drained.wait_for(|stopped| *stopped).await;
-                tokio::time::sleep(DRAIN).await;
-            };
-            tokio::select! {
-                served = axum::serve(listener, app).with_graceful_shutdown(until) => {
-                    if let Err(problem) = served {
-                        tracing::error!(%problem, "the port is no longer served");
-                    }
-                }
-                () = drained => {}
+            if let Err(problem) = axum::serve(listener, app).with_graceful_shutdown(until).await {
+                tracing::error!(%problem, "the port is no longer served");
             }
         });
     }
@@ -250,6 +250,9 @@ impl Network {
                 Trigger::Http { .. } => {}
                 Trigger::Queue { .. } => {
                     self.tasks.spawn(mappings::from_queue(function, deps, self.sqs.clone(), stopped.clone()));
+                }
+                Trigger::Schedule { .. } => {
+                    self.tasks.spawn(mappings::from_schedule(function, deps, stopped.clone()));
                 }
                 Trigger::Stream { .. } => {
                     let (database, stopped) = (database.clone(), stopped.clone());

@@ -31,7 +31,7 @@ async fn rebuild(deps: &Deps, changes: Vec<Change>) -> Result<(), StreamFailure>
     let catalogue = CatalogueStore::new(deps.tables.clone());
     let mut cities: BTreeSet<CityCode> = BTreeSet::new();
     let mut facilities = HashSet::new();
-    for Change { pk, sk } in changes {
+    for Change { pk, sk, .. } in changes {
         // All services of a facility are in one city.
         if pk.starts_with("facility#") && !facilities.insert(pk.clone()) {
             continue;
@@ -39,7 +39,10 @@ async fn rebuild(deps: &Deps, changes: Vec<Change>) -> Result<(), StreamFailure>
         cities.extend(catalogue.city_of_row(&pk, &sk).await.map_err(failed)?);
     }
     for code in cities {
-        let version = deps.clock.now().as_millisecond();
+        let snapshots = Snapshots::new(deps.tables.clone());
+        let current = snapshots.current().await.map_err(failed)?.get(code.as_str()).map(|version| version.number);
+        // Grows even when two rebuilds fall into one millisecond.
+        let version = deps.clock.now().as_millisecond().max(current.map_or(0, |current| current + 1));
         let city = catalogue.city(&code).await.map_err(failed)?;
         let snapshot = Snapshot::build(city.facilities, city.practitioners);
         let mut lines = Vec::new();
@@ -47,7 +50,6 @@ async fn rebuild(deps: &Deps, changes: Vec<Change>) -> Result<(), StreamFailure>
             serde_json::to_writer(&mut lines, &record).map_err(|error| StreamFailure(error.to_string()))?;
             lines.push(b'\n');
         }
-        let snapshots = Snapshots::new(deps.tables.clone());
         let published = snapshots.publish(&code, version, &lines).await.map_err(failed)?;
         info!(city = %code, version, published, bytes = lines.len(), "snapshot rebuilt");
     }

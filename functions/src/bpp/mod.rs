@@ -2,12 +2,13 @@
 //!
 //! For each action a receiver (`select`) that verifies and acknowledges, and a responder
 //! (`on_select`) that decides, records and answers. `dispatch` retries callbacks, `index` rebuilds the
-//! search snapshot.
+//! search snapshot, `tick` finds what has lapsed and `expire` draws the consequences.
 
 pub mod cancel;
 mod choice;
 pub mod confirm;
 pub mod dispatch;
+pub mod expire;
 pub mod index;
 pub mod init;
 pub mod on_cancel;
@@ -28,6 +29,7 @@ pub mod select;
 mod snapshots;
 pub mod status;
 pub mod support;
+pub mod tick;
 pub mod track;
 pub mod update;
 
@@ -57,4 +59,6 @@ pub const FUNCTIONS: &[Function] = &[
     on_support::FUNCTION,
     dispatch::FUNCTION,
     index::FUNCTION,
+    tick::FUNCTION,
+    expire::FUNCTION,
 ];

@@ -49,7 +49,9 @@ async fn cancel(deps: &Deps, inbound: &Inbound) -> Result<Decision<OrderMessage>
     let slots = Slots::new(deps.tables.clone());
     let id = stored.order.id().as_str();
     let slot = SlotKey { practitioner: stored.order.practitioner_id().to_string(), start: stored.order.slot().start };
-    let mut writes = vec![Orders::new(deps.tables.clone()).replace(&stored, &cancelled)];
+    let orders = Orders::new(deps.tables.clone());
+    // The details are written again because a hold's are forgotten, while a cancelled order is kept.
+    let mut writes = vec![orders.replace(&stored, &cancelled), orders.put_details(&cancelled, &stored.details)];
     if slots.belongs_to(&slot, id).await.map_err(RecordFailure::temporary)? {
         writes.push(slots.release(&slot, id));
     }

@@ -4,7 +4,7 @@
 //! slot; a hold that has lapsed is as good as none; a consumer that names another slot gives up
 //! the one it held.
 
-use beckn_health_domain::order::{Event, Order, State};
+use beckn_health_domain::order::{CancelReason, Event, Order, State};
 use beckn_health_platform::deliver::CALLBACKS;
 use beckn_health_platform::deps::Deps;
 use beckn_health_platform::function::{Function, QueueRecord, RecordFailure, Trigger};
@@ -68,6 +68,10 @@ async fn hold(deps: &Deps, inbound: &Inbound) -> Result<Decision<OrderMessage>, 
     };
     let order = match &known {
         None => fresh()?,
+        // Whether the lapse has been recorded already must make no difference: the consumer may hold again.
+        Some(stored) if matches!(stored.order.state(), State::Cancelled { reason: CancelReason::OfferExpired, .. }) => {
+            fresh()?
+        }
         Some(stored) => {
             // Asked even when the order is made anew, so that its state decides whether it may change.
             let moved = stored.order.apply(Event::Hold { slot }, now).map_err(refused)?;
@@ -78,7 +82,13 @@ async fn hold(deps: &Deps, inbound: &Inbound) -> Result<Decision<OrderMessage>, 
     let State::Held { expires_at } = order.state() else {
         return Err(RecordFailure::Temporary("a hold led to another state".to_owned()).into());
     };
-    let details = Details { billing: billing(&message), customer: customer(&message), terms: choice.terms() };
+    let details = Details {
+        billing: billing(&message),
+        customer: customer(&message),
+        terms: choice.terms(),
+        domain: inbound.envelope.context.domain.clone(),
+        location: object(inbound.envelope.context.location.as_ref()),
+    };
     let slots = Slots::new(deps.tables.clone());
     let mut writes = vec![
         slots.hold(&choice.key(slot), &id, *expires_at, now),

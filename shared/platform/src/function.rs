@@ -54,6 +54,13 @@ pub enum Trigger {
         /// Handles a batch of changes as a whole.
         handler: StreamHandler,
     },
+    /// The clock.
+    Schedule {
+        /// Minutes between two invocations.
+        every_minutes: u32,
+        /// Does what is due.
+        handler: ScheduleHandler,
+    },
 }
 
 impl std::fmt::Debug for Trigger {
@@ -62,6 +69,7 @@ impl std::fmt::Debug for Trigger {
             Trigger::Http { route, .. } => write!(f, "Http({} {})", route.method, route.path),
             Trigger::Queue { queue, .. } => write!(f, "Queue({queue})"),
             Trigger::Stream { table, .. } => write!(f, "Stream({table})"),
+            Trigger::Schedule { every_minutes, .. } => write!(f, "Schedule(every {every_minutes} min)"),
         }
     }
 }
@@ -100,6 +108,9 @@ pub type Prepare = fn(Arc<Deps>) -> BoxFuture<'static, ()>;
 pub type RecordHandler = fn(Arc<Deps>, QueueRecord) -> BoxFuture<'static, Result<(), RecordFailure>>;
 /// Handles one batch of stream records.
 pub type StreamHandler = fn(Arc<Deps>, Vec<Change>) -> BoxFuture<'static, Result<(), StreamFailure>>;
+
+/// Does what is due.
+pub type ScheduleHandler = fn(Arc<Deps>) -> BoxFuture<'static, Result<(), ScheduleFailure>>;
 
 /// One message of an SQS batch.
 #[derive(Clone)]
@@ -163,16 +174,23 @@ impl RecordFailure {
     }
 }
 
-/// One change of a table, as far as the functions need it: the keys.
+/// One change of a table, as far as the functions need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// Partition key.
     pub pk: String,
     /// Sort key.
     pub sk: String,
+    /// For an item that was deleted: its string and number attributes as they were, if the stream carries them.
+    pub removed: Option<std::collections::BTreeMap<String, String>>,
 }
 
 /// Why a stream batch is retried as a whole.
 #[derive(Debug, thiserror::Error)]
 #[error("stream batch failed: {0}")]
 pub struct StreamFailure(pub String);
+
+/// Why a scheduled run did not do all that was due; the next one goes on.
+#[derive(Debug, thiserror::Error)]
+#[error("scheduled run failed: {0}")]
+pub struct ScheduleFailure(pub String);

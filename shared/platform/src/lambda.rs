@@ -45,7 +45,7 @@ pub async fn run(function: Function) -> Result<(), Error> {
             }))
             .await
         }
-        Trigger::Queue { .. } | Trigger::Stream { .. } => {
+        Trigger::Queue { .. } | Trigger::Stream { .. } | Trigger::Schedule { .. } => {
             lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
                 let deps = deps.clone();
                 async move { invoke(&function, deps, event.payload).await }
@@ -80,14 +80,35 @@ pub async fn invoke(function: &Function, deps: Arc<Deps>, event: Value) -> Resul
             handler(deps, changes(&event)).await?;
             Ok(Value::Null)
         }
+        Trigger::Schedule { handler, .. } => {
+            handler(deps).await?;
+            Ok(Value::Null)
+        }
     }
 }
 
-/// The keys of a DynamoDB stream event; records without our key attributes are passed over.
+/// The changes of a DynamoDB stream event; records without our key attributes are passed over.
 fn changes(event: &Value) -> Vec<Change> {
     let key = |record: &Value, name: &str| record["dynamodb"]["Keys"][name]["S"].as_str().map(str::to_owned);
     let records = event["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
-    records.iter().filter_map(|record| Some(Change { pk: key(record, "pk")?, sk: key(record, "sk")? })).collect()
+    records
+        .iter()
+        .filter_map(|record| {
+            let removed = (record["eventName"] == "REMOVE").then(|| scalars(&record["dynamodb"]["OldImage"]));
+            Some(Change { pk: key(record, "pk")?, sk: key(record, "sk")?, removed })
+        })
+        .collect()
+}
+
+/// The string and number attributes of an item in DynamoDB's JSON.
+fn scalars(image: &Value) -> std::collections::BTreeMap<String, String> {
+    let attributes = image.as_object().into_iter().flatten();
+    attributes
+        .filter_map(|(name, value)| {
+            let scalar = value["S"].as_str().or_else(|| value["N"].as_str())?;
+            Some((name.clone(), scalar.to_owned()))
+        })
+        .collect()
 }
 
 fn from_lambda(request: lambda_http::Request) -> Request {

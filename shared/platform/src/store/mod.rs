@@ -38,6 +38,8 @@ pub mod table {
     pub const TRANSACTIONS: &str = "bap-transactions";
     /// The registry's rows.
     pub const PARTICIPANTS: &str = "registry-participants";
+    /// Those whose items may carry `expires_at`, for DynamoDB's own deletion.
+    pub const LAPSING: [&str; 4] = [SLOTS, ORDERS, REPLIES, TRANSACTIONS];
     /// All of them.
     pub const ALL: [&str; 7] = [CATALOGUE, SNAPSHOTS, SLOTS, ORDERS, REPLIES, TRANSACTIONS, PARTICIPANTS];
 }

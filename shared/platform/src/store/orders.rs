@@ -31,6 +31,12 @@ pub struct Details {
     pub customer: Value,
     /// Facility and practitioner as they were when the slot was held.
     pub terms: Terms,
+    /// `context.domain` of the order's transaction, for callbacks that nobody asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// `context.location` likewise.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub location: Value,
 }
 
 /// The facility, practitioner and service of an order, as its consumer was told. A later change of

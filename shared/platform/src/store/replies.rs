@@ -28,6 +28,11 @@ impl ClaimKey {
         Self(format!("{action}#{}#{message}#{subscriber}", message.as_str().len()))
     }
 
+    /// The claim on the lapse of one hold of an order: it has its effect once.
+    pub fn lapse(order_id: &str, expires_at: i64) -> Self {
+        Self(format!("lapse#{order_id}#{expires_at}"))
+    }
+
     /// The key as it travels in a queue attribute.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -64,6 +69,8 @@ pub struct StoredReply {
     pub digest: String,
     /// The reply's bytes.
     pub body: Vec<u8>,
+    /// Whether nobody has acknowledged or refused it yet.
+    pub pending: bool,
 }
 
 /// The `bpp-replies` table.
@@ -103,7 +110,7 @@ impl Replies {
         }
         let digest = text(&item, "digest").ok_or_else(|| StoreError::malformed(table::REPLIES, "digest"))?.to_owned();
         let body = unpacked(&item, "body").ok_or_else(|| StoreError::malformed(table::REPLIES, "body"))?;
-        Ok(Some(StoredReply { digest, body }))
+        Ok(Some(StoredReply { digest, body, pending: text(&item, "state") == Some("pending") }))
     }
 
     /// Records how the delivery of a stored reply ended.

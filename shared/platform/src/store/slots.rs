@@ -3,16 +3,27 @@
 //! Key: `pk` = `<practitioner id>#<UTC day>`, `sk` = start of the slot, UTC. A practitioner's sessions never
 //! overlap, so the start alone names the slot, whatever the kind of consultation.
 //!
+//! Index `due` (keys only): `due_pk` = `<minute>#<shard>` in which a hold lapses, `due_sk` = the row's own key. Only holds are
+//! in it, so it is as small as the holds of the last minutes.
+//!
 //! Invariant: a row changes hands only under a condition. A hold whose `expires_at` has passed
 //! is as good as no row, whether or not anything has deleted it.
 
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Item, Purpose, StoreError, Tables, integer, key, number, string, table, text};
 
 /// How long a booked slot's row outlives the slot.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+/// Partitions over which the holds of one minute are spread.
+const SHARDS: u32 = 4;
+/// How far back lapsed holds are looked for, in minutes; what was missed longer ago is left to DynamoDB's own deletion.
+const LOOK_BACK_MINUTES: i64 = 15;
+/// Queries at the same time.
+const CONCURRENCY: usize = 8;
 
 /// Names a slot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,8 +60,11 @@ impl Slots {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> (Purpose, TransactWriteItem) {
+        let (pk, sk) = slot.parts();
         let put = self
             .row(slot, order_id, "held", expires_at)
+            .item("due_pk", string(due_partition(expires_at.as_second() / 60, shard(&pk))))
+            .item("due_sk", string(format!("{pk}#{sk}")))
             .condition_expression(
                 "attribute_not_exists(pk) OR order_id = :order OR (#state = :held AND expires_at <= :now)",
             )
@@ -119,6 +133,72 @@ impl Slots {
         Ok(slots.iter().filter(|slot| taken.contains(&slot.parts())).cloned().collect())
     }
 
+    /// The rows of holds that lapsed in the minutes up to `now`, each as its key.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn due(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
+        let minute = now.as_second() / 60;
+        let partitions = (minute - LOOK_BACK_MINUTES..=minute)
+            .flat_map(|minute| (0..SHARDS).map(move |shard| due_partition(minute, shard)));
+        let found: Vec<Vec<(String, String)>> = stream::iter(partitions)
+            .map(|partition| async move {
+                let query = self
+                    .0
+                    .client()
+                    .query()
+                    .table_name(self.0.name(table::SLOTS))
+                    .index_name("due")
+                    .key_condition_expression("due_pk = :due")
+                    .expression_attribute_values(":due", string(partition));
+                let mut pages = query.into_paginator().send();
+                let mut keys = Vec::new();
+                while let Some(page) = pages.next().await {
+                    let page = page.map_err(|error| self.0.error("Query", table::SLOTS, &error))?;
+                    let items = page.items.unwrap_or_default();
+                    keys.extend(
+                        items
+                            .iter()
+                            .filter_map(|item| Some((text(item, "pk")?.to_owned(), text(item, "sk")?.to_owned()))),
+                    );
+                }
+                Ok::<_, StoreError>(keys)
+            })
+            .buffer_unordered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Deletes the row of a hold that has lapsed; one that was confirmed, moved or prolonged
+    /// meanwhile stays. Returns whether it was deleted.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn remove_lapsed(&self, pk: &str, sk: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let outcome = self
+            .0
+            .client()
+            .delete_item()
+            .table_name(self.0.name(table::SLOTS))
+            .set_key(Some(key(pk, sk)))
+            .condition_expression("#state = :held AND expires_at <= :now")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":held", string("held"))
+            .expression_attribute_values(":now", number(now.as_second()))
+            .send()
+            .await;
+        match outcome {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(|fault| fault.is_conditional_check_failed_exception()) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(self.0.error("DeleteItem", table::SLOTS, &error)),
+        }
+    }
+
     fn row(
         &self,
         slot: &SlotKey,
@@ -134,6 +214,15 @@ impl Slots {
             .item("state", string(state))
             .item("expires_at", number(expires_at.as_second()))
     }
+}
+
+/// Spreads the holds that lapse in one minute over several index partitions.
+fn shard(pk: &str) -> u32 {
+    pk.bytes().fold(0u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte))) % SHARDS
+}
+
+fn due_partition(minute: i64, shard: u32) -> String {
+    format!("{minute}#{shard}")
 }
 
 fn is_taken(row: &Item, except: Option<&str>, now: Timestamp) -> bool {
