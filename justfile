@@ -18,7 +18,7 @@ test:
 
 # Licences, advisories and sources of dependencies (needs cargo-deny)
 deny:
-    cargo deny check
+    cargo deny check bans licenses sources
 
 # Check the templates (makes a Python environment for the SAM CLI and cfn-lint)
 validate:
