@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 use beckn_health_platform::deps::Deps;
@@ -21,25 +22,32 @@ type Routes = HashMap<(&'static str, String), (HttpHandler, Arc<Deps>)>;
 #[derive(Clone, Default)]
 pub(super) struct Front {
     routes: Arc<Routes>,
+    ready: Arc<AtomicBool>,
 }
 
 impl Front {
     /// A front for the HTTP functions among `functions`, each with its role's dependencies.
-    pub(super) fn new(functions: impl Iterator<Item = (Function, Arc<Deps>)>) -> Self {
+    ///
+    /// `ready` turns true when everything is loaded and can be searched.
+    pub(super) fn new(functions: impl Iterator<Item = (Function, Arc<Deps>)>, ready: Arc<AtomicBool>) -> Self {
         let mut routes = HashMap::new();
         for (function, deps) in functions {
             if let Trigger::Http { route, handler } = function.trigger {
                 routes.insert((route.method, pattern(route.path)), (handler, deps));
             }
         }
-        Self { routes: Arc::new(routes) }
+        Self { routes: Arc::new(routes), ready }
     }
 
     /// Answers one request.
     pub(super) async fn answer(&self, request: http::Request<Body>) -> http::Response<Body> {
         let (parts, body) = request.into_parts();
         if parts.uri.path() == "/health" {
-            return finish(json(StatusCode::OK, &value!({ "status": "ready" })));
+            let (status, word) = match self.ready.load(Ordering::Acquire) {
+                true => (StatusCode::OK, "ready"),
+                false => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+            };
+            return finish(json(status, &value!({ "status": word })));
         }
         let Some((handler, deps)) = self.find(parts.method.as_str(), parts.uri.path()) else {
             let other_method = self.routes.keys().any(|(_, path)| *path == normal(parts.uri.path()));

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use beckn_health_domain::catalogue::{Catalogue, City};
 use beckn_health_functions as functions;
@@ -130,7 +131,8 @@ impl Network {
         let mut network = Self { address, roles, sqs, stop, close, tasks: JoinSet::new() };
         let started_at = config.clock.now();
         network.register(config.catalogue.as_ref(), started_at).await?;
-        network.serve(listener, stopped.clone());
+        let ready = Arc::new(AtomicBool::new(false));
+        network.serve(listener, ready.clone(), stopped.clone());
         if let Some(catalogue) = &config.catalogue {
             network.load(catalogue, &dynamo.client).await?;
         }
@@ -142,6 +144,7 @@ impl Network {
                 prepare(deps).await;
             }
         }
+        ready.store(true, Ordering::Release);
         Ok(network)
     }
 
@@ -227,8 +230,8 @@ impl Network {
         Ok(())
     }
 
-    fn serve(&mut self, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
-        let front = Front::new(self.functions());
+    fn serve(&mut self, listener: TcpListener, ready: Arc<AtomicBool>, mut stopped: watch::Receiver<bool>) {
+        let front = Front::new(self.functions(), ready);
         let app = axum::Router::new().fallback(move |request| {
             let front = front.clone();
             async move { front.answer(request).await }

@@ -15,6 +15,7 @@ use beckn_health_platform::store::table;
 use beckn_health_protocol::action::Action;
 use beckn_health_protocol::error::{Code, Error};
 use beckn_health_protocol::message::{InitMessage, OrderMessage};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::choice::{Choice, choose};
@@ -45,7 +46,8 @@ async fn respond(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> 
 }
 
 async fn hold(deps: &Deps, inbound: &Inbound) -> Result<Decision<OrderMessage>, NoAnswer> {
-    let now = deps.clock.now();
+    // Whole seconds, as `expires_at` of the slot's row counts them: order and slot lapse at the same instant.
+    let now = Timestamp::from_second(deps.clock.now().as_second()).unwrap_or(Timestamp::MIN);
     let message: InitMessage = inbound.message()?;
     let Some(transaction) = &inbound.envelope.context.transaction_id else {
         return Err(Error::new(Code::InvalidRequest, "expected the transaction id")
@@ -105,7 +107,7 @@ async fn hold(deps: &Deps, inbound: &Inbound) -> Result<Decision<OrderMessage>, 
 }
 
 /// A consumer that repeats `init` without naming a slot means the one it holds.
-fn keep_held_slot(choice: &mut Choice, known: Option<&Stored>, now: jiff::Timestamp) {
+fn keep_held_slot(choice: &mut Choice, known: Option<&Stored>, now: Timestamp) {
     let held = known.filter(|stored| {
         let order = &stored.order;
         matches!(order.state(), State::Held { .. })

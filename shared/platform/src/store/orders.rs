@@ -9,7 +9,7 @@
 
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use beckn_health_domain::catalogue::{Facility, Gender, Language, Practitioner, Service, Speciality};
-use beckn_health_domain::order::{Order, State};
+use beckn_health_domain::order::{CancelReason, Order, State};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -182,8 +182,12 @@ impl Orders {
 
 /// When an unconfirmed order may be forgotten; `None` for all others.
 fn expiry(order: &Order) -> Option<i64> {
-    let State::Held { expires_at } = order.state() else { return None };
-    Some(expires_at.saturating_add(UNCONFIRMED_KEPT).unwrap_or(Timestamp::MAX).as_second())
+    let ended = match order.state() {
+        State::Held { expires_at } => *expires_at,
+        State::Cancelled { reason: CancelReason::OfferExpired, at, .. } => *at,
+        _ => return None,
+    };
+    Some(ended.saturating_add(UNCONFIRMED_KEPT).unwrap_or(Timestamp::MAX).as_second())
 }
 
 fn packed(document: &impl Serialize) -> aws_sdk_dynamodb::types::AttributeValue {

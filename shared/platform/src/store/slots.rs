@@ -20,8 +20,12 @@ const KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 /// Partitions over which the holds of one minute are spread.
 const SHARDS: u32 = 4;
-/// How far back lapsed holds are looked for, in minutes; what was missed longer ago is left to DynamoDB's own deletion.
-const LOOK_BACK_MINUTES: i64 = 15;
+/// How far back lapsed holds are looked for each minute, in minutes.
+const LOOK_BACK_MINUTES: i64 = 2;
+/// Every so many minutes the look goes back further, for what a pause of the sweep has missed.
+const DEEP_EVERY_MINUTES: i64 = 15;
+/// How far the deep look goes back, in minutes; what is older is left to DynamoDB's own deletion.
+const DEEP_LOOK_BACK_MINUTES: i64 = 120;
 /// Queries at the same time.
 const CONCURRENCY: usize = 8;
 
@@ -139,8 +143,9 @@ impl Slots {
     /// DynamoDB failed.
     pub async fn due(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
         let minute = now.as_second() / 60;
-        let partitions = (minute - LOOK_BACK_MINUTES..=minute)
-            .flat_map(|minute| (0..SHARDS).map(move |shard| due_partition(minute, shard)));
+        let back = if minute % DEEP_EVERY_MINUTES == 0 { DEEP_LOOK_BACK_MINUTES } else { LOOK_BACK_MINUTES };
+        let partitions =
+            (minute - back..=minute).flat_map(|minute| (0..SHARDS).map(move |shard| due_partition(minute, shard)));
         let found: Vec<Vec<(String, String)>> = stream::iter(partitions)
             .map(|partition| async move {
                 let query = self
