@@ -1,4 +1,4 @@
-"""Expands a template as CloudFormation would: `expand.py STAGE TEMPLATE...  DIRECTORY`.
+"""Expands a template as CloudFormation would: `expand.py STAGE TEMPLATE... DIRECTORY`.
 
 SAM's own translator turns each serverless resource into what it makes, then the parameters are filled in and the
 conditions decided, so a linter sees the resources that a deployment to STAGE creates and no others. `dev` is the least
@@ -42,7 +42,7 @@ PARAMETERS = {
     "SubscriberId": "api.example.org",
     "SubscriberUrl": "https://api.example.org/bpp",
 }
-# One pair of values serves each role that the root deploys.
+# The root has some parameters once for each role; the roles may share their values here.
 OF_ROLE = re.compile("^(Bpp|Bap|Gateway|Network)(?=[A-Z])")
 NO_VALUE = object()
 
@@ -53,10 +53,9 @@ class Parameters:
     def __init__(self, template, stage):
         self.values = {}
         for name, parameter in template.get("Parameters", {}).items():
-            if stage != "dev" or "Default" not in parameter:
-                self.values[name] = PARAMETERS.get(name, PARAMETERS.get(OF_ROLE.sub("", name), parameter.get("Default")))
-            else:
-                self.values[name] = parameter["Default"]
+            default = parameter.get("Default")
+            given = PARAMETERS.get(name, PARAMETERS.get(OF_ROLE.sub("", name), default))
+            self.values[name] = given if stage == "prod" or default is None else default
         self.values["Stage"] = stage
         missing = sorted(name for name, value in self.values.items() if value is None)
         if missing:
