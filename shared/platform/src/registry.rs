@@ -100,10 +100,23 @@ pub struct PeerKey {
     fetched_at: Timestamp,
 }
 
+/// A row with its key parsed once: to check a key costs as much as many a signature.
+struct Row {
+    subscription: Subscription,
+    key: Option<VerifyingKey>,
+}
+
+impl Row {
+    fn new(subscription: Subscription) -> Self {
+        let key = subscription.signing_public_key.as_deref().and_then(|text| VerifyingKey::from_base64(text).ok());
+        Self { subscription, key }
+    }
+}
+
 #[derive(Clone)]
 struct Fetched {
     at: Timestamp,
-    rows: Result<Arc<Vec<Subscription>>, RegistryError>,
+    rows: Result<Arc<Vec<Row>>, RegistryError>,
 }
 
 impl Fetched {
@@ -167,8 +180,8 @@ impl CachedRegistry {
     pub async fn peer(&self, subscriber: &SubscriberId, role: SubscriberType) -> Result<Option<Peer>, RegistryError> {
         let now = self.clock.now();
         let rows = self.rows(subscriber, FRESH_SECONDS).await?;
-        let found = rows.1.iter().find(|row| row.is_in_force(now) && row.r#type.as_ref() == Some(&role));
-        Ok(found.and_then(peer_of))
+        let mut rows = rows.1.iter().map(|row| &row.subscription);
+        Ok(rows.find(|row| row.is_in_force(now) && row.r#type.as_ref() == Some(&role)).and_then(peer_of))
     }
 
     /// The providers that serve a place, each once, in the order of their ids.
@@ -193,7 +206,8 @@ impl CachedRegistry {
             .await
             .into_value();
         let rows = fetched.rows?;
-        let mut peers: Vec<Peer> = rows.iter().filter(|row| row.is_in_force(now)).filter_map(peer_of).collect();
+        let rows = rows.iter().map(|row| &row.subscription);
+        let mut peers: Vec<Peer> = rows.filter(|row| row.is_in_force(now)).filter_map(peer_of).collect();
         peers.sort_by(|a, b| a.subscriber_id.cmp(&b.subscriber_id));
         peers.dedup_by(|a, b| a.subscriber_id == b.subscriber_id);
         Ok(peers)
@@ -203,7 +217,7 @@ impl CachedRegistry {
         &self,
         subscriber: &SubscriberId,
         fresh_seconds: i64,
-    ) -> Result<(Timestamp, Arc<Vec<Subscription>>), RegistryError> {
+    ) -> Result<(Timestamp, Arc<Vec<Row>>), RegistryError> {
         let now = self.clock.now();
         let request = LookupRequest { subscriber_id: Some(subscriber.clone()), ..LookupRequest::default() };
         let fetched = self
@@ -216,23 +230,25 @@ impl CachedRegistry {
     }
 
     async fn fetch(&self, request: &LookupRequest) -> Fetched {
-        let rows = self.source.lookup(request).await.map(Arc::new);
+        let rows = self.source.lookup(request).await.map(|rows| Arc::new(rows.into_iter().map(Row::new).collect()));
         Fetched { at: self.clock.now(), rows }
     }
 
     /// The one live row with this key id. Two such rows are ambiguous, so neither is believed.
-    fn pick(&self, (fetched_at, rows): &(Timestamp, Arc<Vec<Subscription>>), key_id: &KeyId) -> Option<PeerKey> {
+    fn pick(&self, (fetched_at, rows): &(Timestamp, Arc<Vec<Row>>), key_id: &KeyId) -> Option<PeerKey> {
         let now = self.clock.now();
-        let mut matching = rows.iter().filter(|row| row.key_id.as_ref() == Some(key_id) && row.is_in_force(now));
-        let row = matching.next()?;
+        let mut matching = rows
+            .iter()
+            .filter(|row| row.subscription.key_id.as_ref() == Some(key_id) && row.subscription.is_in_force(now));
+        let Row { subscription, key } = matching.next()?;
         if matching.next().is_some() {
             return None;
         }
         Some(PeerKey {
-            peer: peer_of(row)?,
-            role: row.r#type.clone()?,
-            key: VerifyingKey::from_base64(row.signing_public_key.as_deref()?).ok()?,
-            valid_until: row.valid_until.map(Timestamp::as_second),
+            peer: peer_of(subscription)?,
+            role: subscription.r#type.clone()?,
+            key: key.clone()?,
+            valid_until: subscription.valid_until.map(Timestamp::as_second),
             fetched_at: *fetched_at,
         })
     }
