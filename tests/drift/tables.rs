@@ -83,7 +83,9 @@ fn one(found: &mut Disagreements, name: &str, table: &Value, stream: Option<&str
         .flatten()
         .filter_map(|index| index["IndexName"].as_str())
         .collect();
-    let queried: BTreeSet<&str> = after(&store, r#".index_name(""#).collect();
+    // `index_keys(table::X, "<index>", …`: the first text after the call's name.
+    let queried: BTreeSet<&str> =
+        store.split(".index_keys(").skip(1).filter_map(|call| call.split('"').nth(1)).collect();
     found.differs(&format!("table {name}: indexes"), &indexes, &queried);
     let mut attributes = BTreeSet::from(["pk".to_owned(), "sk".to_owned()]);
     for index in properties["GlobalSecondaryIndexes"].as_array().into_iter().flatten() {
@@ -172,11 +174,6 @@ pub(crate) async fn check_local(stacks: &Stacks) -> Disagreements {
 /// The source of the module that uses a table.
 fn store(name: &str) -> String {
     source(&format!("shared/platform/src/store/{}.rs", name.split_once('-').unwrap().1))
-}
-
-/// What stands between each occurrence of `mark` and the next quote.
-fn after<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
-    text.split(mark).skip(1).filter_map(|rest| rest.split('"').next())
 }
 
 fn keys(properties: &Value) -> Vec<String> {

@@ -181,6 +181,42 @@ impl Tables {
         Ok(items)
     }
 
+    /// The keys of the items of one partition of a keys-only index, whose keys are `<index>_pk` and
+    /// `<index>_sk`; with a prefix only those whose sort key begins so.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub(crate) async fn index_keys(
+        &self,
+        table: &'static str,
+        index: &str,
+        partition: String,
+        prefix: &str,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(self.name(table))
+            .index_name(index)
+            .expression_attribute_values(":pk", string(partition));
+        let query = if prefix.is_empty() {
+            query.key_condition_expression(format!("{index}_pk = :pk"))
+        } else {
+            query
+                .key_condition_expression(format!("{index}_pk = :pk AND begins_with({index}_sk, :prefix)"))
+                .expression_attribute_values(":prefix", string(prefix))
+        };
+        let mut pages = query.into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let items = page.map_err(|error| self.error("Query", table, &error))?.items.unwrap_or_default();
+            let found =
+                items.iter().filter_map(|item| Some((text(item, "pk")?.to_owned(), text(item, "sk")?.to_owned())));
+            keys.extend(found);
+        }
+        Ok(keys)
+    }
+
     /// Several items of one table, at most a hundred per call; calls run concurrently. Items that
     /// do not exist are absent from the answer.
     ///
@@ -288,6 +324,11 @@ impl Tables {
         };
         StoreError { operation, table: table.to_owned(), problem }
     }
+}
+
+/// Whether a write was refused because its condition does not hold.
+pub(crate) fn is_refused<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ConditionalCheckFailedException")
 }
 
 /// A string attribute.

@@ -59,37 +59,11 @@ impl Participants {
 
     /// Every row of one type that may serve what is asked for, those that serve all included.
     async fn serving(&self, role: &SubscriberType, wanted: &LookupRequest) -> Result<Vec<Subscription>, StoreError> {
-        let queries = prefixes(wanted).into_iter().map(|prefix| self.keys(role, prefix));
+        let queries = prefixes(wanted).into_iter().map(|prefix| async move {
+            self.0.index_keys(table::PARTICIPANTS, "served", role.to_string(), &prefix).await
+        });
         let keys = futures_util::future::try_join_all(queries).await?.into_iter().flatten().collect();
         self.0.batch_get(table::PARTICIPANTS, keys).await?.iter().map(read).collect()
-    }
-
-    /// The keys of the rows of one type whose place begins so.
-    async fn keys(&self, role: &SubscriberType, prefix: String) -> Result<Vec<(String, String)>, StoreError> {
-        let query = self
-            .0
-            .client()
-            .query()
-            .table_name(self.0.name(table::PARTICIPANTS))
-            .index_name("served")
-            .expression_attribute_values(":role", string(role.to_string()));
-        let query = if prefix.is_empty() {
-            query.key_condition_expression("served_pk = :role")
-        } else {
-            query
-                .key_condition_expression("served_pk = :role AND begins_with(served_sk, :prefix)")
-                .expression_attribute_values(":prefix", string(prefix))
-        };
-        let mut pages = query.into_paginator().send();
-        let mut keys = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| self.0.error("Query", table::PARTICIPANTS, &error))?;
-            let found = page.items.unwrap_or_default();
-            keys.extend(
-                found.iter().filter_map(|item| Some((text(item, "pk")?.to_owned(), text(item, "sk")?.to_owned()))),
-            );
-        }
-        Ok(keys)
     }
 }
 

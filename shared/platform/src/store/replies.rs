@@ -12,7 +12,7 @@ use beckn_health_protocol::action::Action;
 use beckn_health_protocol::ids::{MessageId, SubscriberId};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Purpose, StoreError, Tables, binary, key, number, pack, string, table, text, unpacked};
+use super::{Purpose, StoreError, Tables, binary, is_refused, key, number, pack, string, table, text, unpacked};
 
 /// How long a claim outlives its message. Signatures live an hour at most, so a replay after this
 /// is refused by its signature.
@@ -133,11 +133,7 @@ impl Replies {
         match outcome {
             Ok(_) => Ok(()),
             // The row has lapsed meanwhile: nothing is left to mark.
-            Err(error)
-                if error.as_service_error().is_some_and(|fault| fault.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
+            Err(error) if is_refused(&error) => Ok(()),
             Err(error) => Err(self.0.error("UpdateItem", table::REPLIES, &error)),
         }
     }

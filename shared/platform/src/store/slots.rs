@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Item, Purpose, StoreError, Tables, integer, key, number, string, table, text};
+use super::{Item, Purpose, StoreError, Tables, integer, is_refused, key, number, string, table, text};
 
 /// How long a booked slot's row outlives the slot.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
@@ -147,28 +147,7 @@ impl Slots {
         let partitions =
             (minute - back..=minute).flat_map(|minute| (0..SHARDS).map(move |shard| due_partition(minute, shard)));
         let found: Vec<Vec<(String, String)>> = stream::iter(partitions)
-            .map(|partition| async move {
-                let query = self
-                    .0
-                    .client()
-                    .query()
-                    .table_name(self.0.name(table::SLOTS))
-                    .index_name("due")
-                    .key_condition_expression("due_pk = :due")
-                    .expression_attribute_values(":due", string(partition));
-                let mut pages = query.into_paginator().send();
-                let mut keys = Vec::new();
-                while let Some(page) = pages.next().await {
-                    let page = page.map_err(|error| self.0.error("Query", table::SLOTS, &error))?;
-                    let items = page.items.unwrap_or_default();
-                    keys.extend(
-                        items
-                            .iter()
-                            .filter_map(|item| Some((text(item, "pk")?.to_owned(), text(item, "sk")?.to_owned()))),
-                    );
-                }
-                Ok::<_, StoreError>(keys)
-            })
+            .map(|partition| self.0.index_keys(table::SLOTS, "due", partition, ""))
             .buffer_unordered(CONCURRENCY)
             .try_collect()
             .await?;
@@ -195,11 +174,7 @@ impl Slots {
             .await;
         match outcome {
             Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(|fault| fault.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
-            }
+            Err(error) if is_refused(&error) => Ok(false),
             Err(error) => Err(self.0.error("DeleteItem", table::SLOTS, &error)),
         }
     }

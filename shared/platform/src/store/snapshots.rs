@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 use beckn_health_domain::catalogue::CityCode;
 
-use super::{StoreError, Tables, binary, integer, key, number, pack, table, text, unpack};
+use super::{StoreError, Tables, binary, integer, is_refused, key, number, pack, table, text, unpack};
 
 /// Bytes of one chunk; an item may have 400 KB.
 const CHUNK: usize = 350 * 1024;
@@ -106,11 +106,7 @@ impl Snapshots {
                 }
                 Ok(true)
             }
-            Err(error)
-                if error.as_service_error().is_some_and(|fault| fault.is_conditional_check_failed_exception()) =>
-            {
-                self.publish_first(city, number_, chunks.len() as i64).await
-            }
+            Err(error) if is_refused(&error) => self.publish_first(city, number_, chunks.len() as i64).await,
             Err(error) => Err(self.0.error("UpdateItem", table::SNAPSHOTS, &error)),
         }
     }
@@ -130,9 +126,7 @@ impl Snapshots {
             .await;
         match outcome {
             Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(|fault| fault.is_conditional_check_failed_exception()) =>
-            {
+            Err(error) if is_refused(&error) => {
                 // A rebuild of the same millisecond has published this very version: its chunks are in use.
                 let current = self.0.get(table::SNAPSHOTS, "current", city.as_str()).await?;
                 if current.is_none_or(|current| integer(&current, "version") != Some(version)) {
