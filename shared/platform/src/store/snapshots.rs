@@ -67,16 +67,16 @@ impl Snapshots {
         unpack(&packed).map(Some).ok_or_else(|| StoreError::malformed(table::SNAPSHOTS, "bytes"))
     }
 
-    /// Publishes `bytes` as version `number` of a city and deletes the versions before the one it
+    /// Publishes `bytes` as a version of a city and deletes the versions before the one it
     /// replaces. Returns false when a later version is current already.
     ///
     /// # Errors
     /// DynamoDB failed; what was current stays current.
-    pub async fn publish(&self, city: &CityCode, number_: i64, bytes: &[u8]) -> Result<bool, StoreError> {
+    pub async fn publish(&self, city: &CityCode, version: i64, bytes: &[u8]) -> Result<bool, StoreError> {
         let packed = pack(bytes);
         let chunks: Vec<&[u8]> = packed.chunks(CHUNK).collect();
         let requests = chunks.iter().enumerate().map(|(index, chunk)| {
-            let mut item = key(&chunks_key(city.as_str(), number_), &format!("{index:06}"));
+            let mut item = key(&chunks_key(city.as_str(), version), &format!("{index:06}"));
             item.insert("bytes".to_owned(), binary(chunk.to_vec()));
             let put = PutRequest::builder().set_item(Some(item)).build();
             put.map(|put| WriteRequest::builder().put_request(put).build())
@@ -94,7 +94,7 @@ impl Snapshots {
             .set_key(Some(key("current", city.as_str())))
             .update_expression("SET previous = version, version = :version, chunks = :chunks")
             .condition_expression("attribute_exists(version) AND version < :version")
-            .expression_attribute_values(":version", number(number_))
+            .expression_attribute_values(":version", number(version))
             .expression_attribute_values(":chunks", number(chunks.len() as i64))
             .return_values(aws_sdk_dynamodb::types::ReturnValue::AllOld)
             .send()
@@ -106,7 +106,7 @@ impl Snapshots {
                 }
                 Ok(true)
             }
-            Err(error) if is_refused(&error) => self.publish_first(city, number_, chunks.len() as i64).await,
+            Err(error) if is_refused(&error) => self.publish_first(city, version, chunks.len() as i64).await,
             Err(error) => Err(self.0.error("UpdateItem", table::SNAPSHOTS, &error)),
         }
     }
