@@ -11,12 +11,12 @@ use axum::extract::Request;
 use axum::response::IntoResponse as _;
 use beckn_health::commands::Failure;
 use beckn_health::network::Network;
-use beckn_health::network::identity::{Role, new_signing_key};
+use beckn_health::network::identity::{Role, new_signing_key, subscription};
 use beckn_health_platform::clock::{Clock as _, SystemClock};
 use beckn_health_platform::participant::Participant;
 use beckn_health_platform::store::participants::Participants;
 use beckn_health_protocol::ids::{KeyId, SubscriberId};
-use beckn_health_protocol::registry::{SubscriberType, Subscription, SubscriptionStatus};
+use beckn_health_protocol::registry::SubscriberType;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -66,18 +66,7 @@ impl Consumer {
             role: SubscriberType::Bap,
             signing_key: Some(new_signing_key()),
         };
-        let now = SystemClock.now();
-        let row = Subscription {
-            subscriber_id: Some(participant.subscriber_id.clone()),
-            url: Some(participant.url.clone()),
-            r#type: Some(participant.role.clone()),
-            key_id: Some(participant.key_id.clone()),
-            signing_public_key: participant.signing_key.as_ref().map(|key| key.verifying_key().to_base64()),
-            status: Some(SubscriptionStatus::Subscribed),
-            created: Some(now),
-            updated: Some(now),
-            ..Subscription::default()
-        };
+        let row = subscription(&participant, None, SystemClock.now());
         Participants::new(network.role(Role::Registry).tables.clone()).put(&row).await?;
         let waiting = Waiting::default();
         let callbacks = Arc::new(AtomicU64::new(0));
