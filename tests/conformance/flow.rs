@@ -55,10 +55,12 @@ impl Flow {
             clock: Arc::new(SystemClock),
             // What we send, we must accept ourselves without excuses.
             reading: Reading::Strict,
+            callers: None,
         })
         .await
         .unwrap();
-        let client = Client::new(&network.base_url()).unwrap_or_else(|Failure(sentence)| panic!("{sentence}"));
+        let client = Client::with_token(&network.base_url(), Some(network.token().to_owned()))
+            .unwrap_or_else(|Failure(sentence)| panic!("{sentence}"));
         let bpp_id = network.role(Role::Bpp).participant.subscriber_id.to_string();
         let mut messages = Vec::new();
 

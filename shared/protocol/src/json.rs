@@ -188,6 +188,18 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_written_as_it_was_meant() {
+        // Read to the nearest double and not near it: written and read again it is the same.
+        for text in ["-4.444444444444444e23", "0.1", "1e-7", "2.2250738585072014e-308", "1.7976931348623157e308"] {
+            let value = parse(text.as_bytes()).unwrap();
+            assert_eq!(value.as_f64(), Some(text.parse().unwrap()), "{text}");
+            assert_eq!(parse(value.to_string().as_bytes()).unwrap(), value, "{text}");
+        }
+        let long = parse(b"-444444444444444444444444").unwrap();
+        assert_eq!(parse(long.to_string().as_bytes()).unwrap(), long);
+    }
+
+    #[test]
     fn a_key_given_twice_is_refused_with_its_path() {
         let fault = parse(br#"{"message":{"order":{"items":[{},{"id":"1","id":"2"}]}}}"#).unwrap_err();
         assert!(fault.is_malformed());

@@ -10,6 +10,7 @@
 
 pub mod ack;
 pub mod action;
+pub mod challenge;
 pub mod context;
 pub mod dialect;
 pub mod duration;

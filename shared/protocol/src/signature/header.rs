@@ -69,8 +69,8 @@ impl AuthorizationHeader {
     /// Reads a header value.
     ///
     /// The scheme may be in any case and blanks may follow a comma. Parameters this version does not know
-    /// are skipped; a parameter given twice is refused, known or not, because two readers could believe
-    /// different ones.
+    /// are skipped; a parameter given twice is refused, known or not and in whatever case, because two
+    /// readers could believe different ones.
     ///
     /// # Errors
     /// [`SignatureError`] names the first thing that is not as BECKN-006 has it.
@@ -96,6 +96,20 @@ impl AuthorizationHeader {
         let expires = seconds(parameters.required("expires")?, "expires")?;
         let signature = signature(parameters.required("signature")?)?;
         Ok(Self { key_id, created, expires, signature })
+    }
+}
+
+impl fmt::Display for AuthorizationHeader {
+    /// The value of the header as BECKN-006 writes it. Where the ids are free of quotes, backslashes and pipes, as
+    /// every id read from a header is, it is read as the same header again.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key_id: KeyIdTriple { subscriber_id, key_id, algorithm }, created, expires, signature } = self;
+        let signature = STANDARD.encode(signature);
+        write!(
+            f,
+            "Signature keyId=\"{subscriber_id}|{key_id}|{algorithm}\",algorithm=\"{algorithm}\",created=\"{created}\",\
+             expires=\"{expires}\",headers=\"{SIGNED_HEADERS}\",signature=\"{signature}\""
+        )
     }
 }
 
@@ -153,7 +167,7 @@ impl<'a> Parameters<'a> {
             if !value.bytes().all(|byte| (0x20..0x7f).contains(&byte) && byte != b'\\') {
                 return Err(malformed);
             }
-            if pairs.iter().any(|(known, _)| *known == name) {
+            if pairs.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
                 return Err(SignatureError::Duplicate { parameter: name.to_owned() });
             }
             pairs.push((name, value));

@@ -8,6 +8,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::Signer as _;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
 
 /// The DER prefix of an Ed25519 SubjectPublicKeyInfo (RFC 8410), before the 32 bytes of the key.
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
@@ -47,7 +50,7 @@ impl SigningKey {
     /// # Errors
     /// [`InvalidKey`] when the text is neither, or the two halves do not belong together.
     pub fn from_base64(text: &str) -> Result<Self, InvalidKey> {
-        let bytes = STANDARD.decode(text.trim()).map_err(|_| InvalidKey::Encoding)?;
+        let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| InvalidKey::Encoding)?);
         let length = InvalidKey::Length { expected: "32 (seed) or 64 (seed and public key)", found: bytes.len() };
         let Some((seed, public)) = bytes.split_first_chunk::<32>() else {
             return Err(length);
@@ -128,5 +131,17 @@ impl VerifyingKey {
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VerifyingKey({})", self.to_base64())
+    }
+}
+
+impl Serialize for VerifyingKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_base64())
+    }
+}
+
+impl<'de> Deserialize<'de> for VerifyingKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_base64(&String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }

@@ -7,8 +7,10 @@
 //! and `expires`; one form of the header is accepted, one algorithm, one list of signed headers.
 
 mod error;
+mod explanation;
 mod header;
 mod key;
+mod mistake;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,8 +19,10 @@ use blake2::{Blake2b512, Digest as _};
 use crate::ids::{KeyId, SubscriberId};
 
 pub use error::SignatureError;
+pub use explanation::{Explanation, Outcome, Part, Step, Verdict, explain};
 pub use header::{Algorithm, AuthorizationHeader, KeyIdTriple, MAX_HEADER_BYTES, SIGNED_HEADERS};
 pub use key::{InvalidKey, SigningKey, VerifyingKey};
+pub use mistake::{JsonForm, Mistake};
 
 /// How far ahead of our clock a sender's `created` may be, in seconds.
 ///
@@ -53,12 +57,17 @@ pub fn sign(
     created: i64,
     expires: i64,
 ) -> String {
-    let signature = STANDARD.encode(key.sign(signing_string(created, expires, &digest(body)).as_bytes()));
-    let algorithm = Algorithm::Ed25519;
-    format!(
-        "Signature keyId=\"{subscriber_id}|{key_id}|{algorithm}\",algorithm=\"{algorithm}\",created=\"{created}\",\
-         expires=\"{expires}\",headers=\"{SIGNED_HEADERS}\",signature=\"{signature}\""
-    )
+    let header = AuthorizationHeader {
+        key_id: KeyIdTriple {
+            subscriber_id: subscriber_id.clone(),
+            key_id: key_id.clone(),
+            algorithm: Algorithm::Ed25519,
+        },
+        created,
+        expires,
+        signature: key.sign(signing_string(created, expires, &digest(body)).as_bytes()),
+    };
+    header.to_string()
 }
 
 /// Checks that `key` signed exactly these bytes under this header. It does not look at the clock:

@@ -121,6 +121,8 @@ fn each_fault_of_a_header_is_named() {
     assert_eq!(parse("").unwrap_err(), E::Scheme);
     assert_eq!(with("created=\"", "created=\"1\",created=\""), E::Duplicate { parameter: "created".into() });
     assert_eq!(with("created=\"", "x=\"1\",x=\"2\",created=\""), E::Duplicate { parameter: "x".into() });
+    // Names of parameters have no case (RFC 9110): to another reader these are one.
+    assert_eq!(with("created=\"", "CREATED=\"1\",created=\""), E::Duplicate { parameter: "created".into() });
     assert_eq!(with("algorithm=\"ed25519\",", ""), E::Missing("algorithm"));
     assert_eq!(with("expires=", "Expires="), E::Missing("expires"));
     assert_eq!(with("algorithm=\"ed25519\"", "algorithm=\"rsa-sha256\""), E::Algorithm { place: "algorithm" });
@@ -253,6 +255,42 @@ fn keys_of_small_order_are_refused() {
     }
 }
 
+#[test]
+fn every_flipped_bit_of_a_header_is_refused_or_names_another_signer() {
+    let key = VerifyingKey::from_base64(PUBLIC).unwrap();
+    let whole = parse(&header()).unwrap();
+    let text = header();
+    for at in 0..text.len() {
+        for bit in 0..8 {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1 << bit;
+            let Ok(changed) = String::from_utf8(bytes) else { continue };
+            let Ok(read) = parse(&changed) else { continue };
+            if verify(&read, BODY.as_bytes(), &key).is_err() {
+                continue;
+            }
+            // Who signed is not signed: it is proven by whose key verifies. The scheme may be in any case.
+            let another_case = changed.eq_ignore_ascii_case(&text) && at < "Signature".len();
+            assert!(read.key_id != whole.key_id || another_case, "byte {at}, bit {bit}: {changed}");
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_body_is_refused() {
+    let key = VerifyingKey::from_base64(PUBLIC).unwrap();
+    let read = parse(&header()).unwrap();
+    let mut body = BODY.as_bytes().to_vec();
+    for at in 0..body.len() {
+        for bit in 0..8 {
+            body[at] ^= 1 << bit;
+            assert_eq!(verify(&read, &body, &key), Err(SignatureError::Mismatch), "byte {at}, bit {bit}");
+            body[at] ^= 1 << bit;
+        }
+    }
+    assert_eq!(verify(&read, &body, &key), Ok(()));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -310,6 +348,55 @@ proptest! {
             let accepted = parse(&changed).is_ok_and(|read| verify(&read, &body, &key.verifying_key()).is_ok());
             prop_assert!(!accepted, "{}", changed);
         }
+    }
+
+    #[test]
+    fn other_times_another_algorithm_or_other_headers_are_refused(
+        seed in any::<[u8; 32]>(),
+        body in prop::collection::vec(any::<u8>(), 0..256),
+        created in 0_i64..4_000_000_000,
+        lifetime in 0_i64..4_000,
+        other in 0_i64..4_000_000_000,
+        name in "[a-zA-Z0-9-]{0,12}",
+        list in "[a-z() -]{0,40}",
+    ) {
+        let key = SigningKey::generate(seed);
+        let (subscriber, key_id) = ids();
+        let expires = created + lifetime;
+        let text = sign(&body, &subscriber, &key_id, &key, created, expires);
+        let accepted = |changed: &str| {
+            parse(changed).is_ok_and(|read| verify(&read, &body, &key.verifying_key()).is_ok())
+        };
+        prop_assert!(accepted(&text));
+        let changes = [
+            (format!("created=\"{created}\""), format!("created=\"{other}\"")),
+            (format!("expires=\"{expires}\""), format!("expires=\"{other}\"")),
+            ("|ed25519\"".to_owned(), format!("|{name}\"")),
+            ("algorithm=\"ed25519\"".to_owned(), format!("algorithm=\"{name}\"")),
+            (SIGNED_HEADERS.to_owned(), list),
+        ];
+        for (from, to) in changes {
+            let changed = text.replace(&from, &to);
+            prop_assert!(from == to || (changed != text && !accepted(&changed)), "{}", changed);
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_written_alike(
+        subscriber in "[ -~&&[^\"|\\\\]]{1,60}",
+        key_id in "[ -~&&[^\"|\\\\]]{1,60}",
+        created in 0_i64..,
+        expires in 0_i64..,
+        signature in prop::collection::vec(any::<u8>(), 64),
+        blanks in "[ \t]{0,3}",
+    ) {
+        let signature = STANDARD.encode(signature);
+        let text = format!(
+            "sIGNATURE {blanks}expires=\"{expires}\",{blanks}signature=\"{signature}\",{blanks}x=\"\",headers=\"{SIGNED_HEADERS}\",\
+             keyId=\"{subscriber}|{key_id}|ed25519\",created=\"{created}\",algorithm=\"ed25519\""
+        );
+        let read = parse(&text).unwrap();
+        prop_assert_eq!(parse(&read.to_string()).unwrap(), read);
     }
 
     #[test]
