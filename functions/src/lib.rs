@@ -6,6 +6,7 @@
 pub mod bap;
 pub mod bpp;
 pub mod gateway;
+mod on_subscribe;
 pub mod registry;
 pub mod translate;
 

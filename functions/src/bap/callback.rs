@@ -1,7 +1,7 @@
 //! What all callback receivers share.
 //!
 //! Invariant: a callback is believed only when its transaction is ours, its sender was asked, and
-//! its message id was sent (or the callback is one that a provider may send unasked). The same
+//! its message id was sent to it (or the callback is one that a provider may send unasked). The same
 //! bytes twice get the same ACK; other bytes under a known message id change nothing.
 
 use beckn_health_platform::deps::Deps;
@@ -13,7 +13,7 @@ use beckn_health_protocol::error::Code;
 use beckn_health_protocol::ids::SubscriberId;
 use beckn_health_protocol::signature;
 use http::StatusCode;
-use tracing::{error, info};
+use tracing::error;
 
 /// Verifies a callback and records it.
 pub(super) async fn record(deps: &Deps, request: Request, callback: Callback) -> Response {
@@ -55,14 +55,7 @@ pub(super) async fn record(deps: &Deps, request: Request, callback: Callback) ->
             "context.message_id",
             "this message id was used before with another body; nothing was changed".to_owned(),
         ),
-        Ok(recorded) => {
-            let duplicate = recorded == Recorded::Duplicate;
-            info!(
-                transaction_id = %transaction_id, message_id = %message_id, action = %callback,
-                peer = %received.bpp_id, duplicate, "callback recorded"
-            );
-            acknowledged()
-        }
+        Ok(Recorded::New | Recorded::Duplicate) => acknowledged(),
         Err(problem) => fault(problem),
     }
 }
@@ -70,16 +63,18 @@ pub(super) async fn record(deps: &Deps, request: Request, callback: Callback) ->
 /// Whether this provider may send this callback now.
 fn expected(callback: Callback, known: &Known, sender: &SubscriberId) -> Result<(), (&'static str, String)> {
     let asked = known.bpps.contains(sender);
-    match callback {
-        // A broadcast search reaches providers we have not named.
-        Callback::OnSearch if known.request => Ok(()),
+    // What was sent to none of the providers we named went through a gateway, to providers we do not know.
+    let broadcast = |to: &str| !known.bpps.iter().any(|bpp| bpp.as_str() == to);
+    match (callback, known.sent_to.as_deref()) {
+        (Callback::OnSearch, Some(to)) if broadcast(to) => Ok(()),
         // What a provider may tell unasked: how an order stands, that it changed, that it is off.
-        Callback::OnStatus | Callback::OnUpdate | Callback::OnCancel if asked => Ok(()),
-        _ if !known.request => {
-            Err(("context.message_id", format!("no {} of ours has this message id", callback.request())))
+        (Callback::OnStatus | Callback::OnUpdate | Callback::OnCancel, _) if asked => Ok(()),
+        (_, None) => Err(("context.message_id", format!("no {} of ours has this message id", callback.request()))),
+        (_, Some(_)) if !asked => Err(("context.bpp_id", "this provider was not asked in this transaction".to_owned())),
+        (_, Some(to)) if to != sender.as_str() => {
+            Err(("context.bpp_id", "this message was sent to another provider".to_owned()))
         }
-        _ if !asked => Err(("context.bpp_id", "this provider was not asked in this transaction".to_owned())),
-        _ => Ok(()),
+        (_, Some(_)) => Ok(()),
     }
 }
 
@@ -91,16 +86,26 @@ mod tests {
     #[test]
     fn only_expected_callbacks_are_believed() {
         let bpp = SubscriberId::parse("bpp.example").unwrap();
-        let known =
-            |asked: bool, request: bool| Known { bpps: asked.then(|| bpp.clone()).into_iter().collect(), request };
-        assert!(expected(Callback::OnSearch, &known(false, true), &bpp).is_ok());
-        assert!(expected(Callback::OnSearch, &known(true, false), &bpp).is_err());
-        assert!(expected(Callback::OnSelect, &known(true, true), &bpp).is_ok());
-        assert!(expected(Callback::OnSelect, &known(false, true), &bpp).is_err());
-        assert!(expected(Callback::OnInit, &known(true, false), &bpp).is_err());
+        let other = SubscriberId::parse("other.example").unwrap();
+        let known = |asked: &[&SubscriberId], sent_to: Option<&str>| Known {
+            bpps: asked.iter().map(|bpp| (*bpp).clone()).collect(),
+            sent_to: sent_to.map(str::to_owned),
+        };
+        let ours = Some("bpp.example");
+        assert!(expected(Callback::OnSearch, &known(&[], Some("gateway")), &bpp).is_ok());
+        assert!(expected(Callback::OnSearch, &known(&[&other], Some("gateway")), &bpp).is_ok());
+        assert!(expected(Callback::OnSearch, &known(&[&bpp], ours), &bpp).is_ok());
+        assert!(expected(Callback::OnSearch, &known(&[&bpp], None), &bpp).is_err());
+        assert!(expected(Callback::OnSearch, &known(&[&bpp], ours), &other).is_err());
+        assert!(expected(Callback::OnSelect, &known(&[&bpp], ours), &bpp).is_ok());
+        assert!(expected(Callback::OnSelect, &known(&[], Some("gateway")), &bpp).is_err());
+        assert!(expected(Callback::OnInit, &known(&[&bpp], None), &bpp).is_err());
+        // Of two that were asked, each answers what it was asked.
+        assert!(expected(Callback::OnInit, &known(&[&bpp, &other], ours), &bpp).is_ok());
+        assert!(expected(Callback::OnInit, &known(&[&bpp, &other], ours), &other).is_err());
         // A provider may tell a new status unasked, but only one we trade with.
-        assert!(expected(Callback::OnStatus, &known(true, false), &bpp).is_ok());
-        assert!(expected(Callback::OnStatus, &known(false, false), &bpp).is_err());
-        assert!(expected(Callback::OnCancel, &known(true, false), &bpp).is_ok());
+        assert!(expected(Callback::OnStatus, &known(&[&bpp], None), &bpp).is_ok());
+        assert!(expected(Callback::OnStatus, &known(&[], None), &bpp).is_err());
+        assert!(expected(Callback::OnCancel, &known(&[&bpp], None), &bpp).is_ok());
     }
 }

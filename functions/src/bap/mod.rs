@@ -13,6 +13,7 @@ pub mod on_rating;
 pub mod on_search;
 pub mod on_select;
 pub mod on_status;
+pub mod on_subscribe;
 pub mod on_support;
 pub mod on_track;
 pub mod on_update;
@@ -29,6 +30,9 @@ mod callback;
 mod send;
 
 use beckn_health_platform::function::Function;
+
+/// What an app is told of a transaction that does not exist, or that is somebody else's.
+const UNKNOWN_TRANSACTION: &str = "no transaction of yours has this id";
 
 /// Every function of the role.
 pub const FUNCTIONS: &[Function] = &[
@@ -52,5 +56,6 @@ pub const FUNCTIONS: &[Function] = &[
     on_update::FUNCTION,
     on_rating::FUNCTION,
     on_support::FUNCTION,
+    on_subscribe::FUNCTION,
     transaction::FUNCTION,
 ];

@@ -1,14 +1,17 @@
 //! What all senders share: the app's message in, a signed Beckn request out.
 //!
 //! Invariant: a message is recorded before it is sent, so its callback always finds the
-//! transaction; the app's message is checked as strictly as a peer would before it leaves.
+//! transaction; the app's message is checked as strictly as a peer would before it leaves. A transaction
+//! goes on with messages of the caller who began it alone.
 
+use beckn_health_platform::caller::Caller;
 use beckn_health_platform::deps::Deps;
 use beckn_health_platform::egress::EgressError;
 use beckn_health_platform::function::{Request, Response};
-use beckn_health_platform::receive::{MAX_REQUEST, json};
+use beckn_health_platform::hop::{self, Outcome};
+use beckn_health_platform::receive::{MAX_REQUEST, ending, json};
 use beckn_health_platform::registry::Peer;
-use beckn_health_platform::store::transactions::{Sent, Transactions};
+use beckn_health_platform::store::transactions::{Begun, Sent, Transactions};
 use beckn_health_protocol::ack;
 use beckn_health_protocol::action::{Action, Verb};
 use beckn_health_protocol::context::Context;
@@ -22,7 +25,9 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json as value};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
+
+use super::UNKNOWN_TRANSACTION;
 
 /// The domain of a message whose app names none.
 const DEFAULT_DOMAIN: &str = "dhp:0.7.3";
@@ -71,8 +76,10 @@ struct Target {
 
 /// Builds, signs, records and sends one request; answers the app with the peer's acknowledgement.
 pub(super) async fn send(deps: &Deps, request: Request, action: Action) -> Response {
+    hop::verb(Verb::Request(action));
+    let caller = Caller::of(&request).cloned();
     match prepare(deps, request, action).await {
-        Ok(prepared) => prepared.send(deps).await,
+        Ok(prepared) => prepared.send(deps, caller.as_ref()).await,
         Err(response) => response,
     }
 }
@@ -102,6 +109,7 @@ async fn prepare(deps: &Deps, request: Request, action: Action) -> Result<Prepar
         None => TransactionId::parse(fresh("")).map_err(|_| unavailable())?,
     };
     let ids = Some((&transaction_id, &message_id));
+    hop::ids(Some(&transaction_id), Some(&message_id));
     let target =
         target(deps, action, asked.context.bpp_id).await.map_err(|(status, error)| refuse(status, error, ids))?;
     let context = Context {
@@ -159,7 +167,7 @@ async fn target(deps: &Deps, action: Action, bpp: Option<SubscriberId>) -> Resul
 }
 
 impl Prepared {
-    async fn send(self, deps: &Deps) -> Response {
+    async fn send(self, deps: &Deps, caller: Option<&Caller>) -> Response {
         let Self { action, transaction_id, message_id, body, target } = self;
         let ids = Some((&transaction_id, &message_id));
         let transactions = Transactions::new(deps.tables.clone());
@@ -173,12 +181,22 @@ impl Prepared {
             milliseconds: None,
         };
         let bpp = target.bpp.as_ref().map(|peer| &peer.subscriber_id);
-        if let Err(fault) = transactions.begin(&transaction_id, &sent, bpp).await {
-            error!(transaction_id = %transaction_id, message_id = %message_id, %action, %fault, "not sent");
-            let message = "the message could not be recorded and was not sent; try again".to_owned();
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, Error::new(internal(), message), ids);
+        if let Some(bpp) = bpp {
+            hop::peer(bpp);
         }
-        let authorization = match deps.participant.sign(&body, deps.clock.now()) {
+        match transactions.begin(&transaction_id, &sent, bpp, caller).await {
+            Ok(Begun::Recorded) => {}
+            Ok(Begun::SomebodyElses) => {
+                let error = Error::new(Code::InvalidRequest, UNKNOWN_TRANSACTION).at("context.transaction_id");
+                return refuse(StatusCode::NOT_FOUND, error, None);
+            }
+            Err(fault) => {
+                error!(transaction_id = %transaction_id, message_id = %message_id, %action, %fault, "not sent");
+                let message = "the message could not be recorded and was not sent; try again".to_owned();
+                return refuse(StatusCode::SERVICE_UNAVAILABLE, Error::new(internal(), message), ids);
+            }
+        }
+        let authorization = match deps.participant.sign(&body, deps.clock.now()).await {
             Ok(authorization) => authorization,
             Err(fault) => {
                 error!(transaction_id = %transaction_id, message_id = %message_id, %action, %fault, "not sent");
@@ -191,7 +209,7 @@ impl Prepared {
         let (outcome, response) = match answer {
             Err(problem) => {
                 let message = match &problem {
-                    EgressError::Refused(_) | EgressError::TooLarge => {
+                    EgressError::Refused(_) | EgressError::TooLarge(_) => {
                         format!("{} cannot be used: {problem}", target.name)
                     }
                     EgressError::Unreachable(_) => format!("{} did not answer: {problem}", target.name),
@@ -218,7 +236,6 @@ impl Prepared {
                 }
             },
         };
-        info!(transaction_id = %transaction_id, message_id = %message_id, %action, peer = target.name, outcome, milliseconds, "sent");
         if let Err(fault) = transactions.acknowledged(&transaction_id, action, &message_id, outcome, milliseconds).await
         {
             // The message is out; the timeline shows it as pending.
@@ -229,19 +246,27 @@ impl Prepared {
 }
 
 fn accepted(transaction_id: &TransactionId, message_id: &MessageId) -> Response {
-    json(
-        StatusCode::ACCEPTED,
-        &value!({ "transaction_id": transaction_id, "message_id": message_id, "ack": { "status": "ACK" } }),
-    )
+    let told = value!({ "transaction_id": transaction_id, "message_id": message_id, "ack": { "status": "ACK" } });
+    ending(Outcome::Delivered, json(StatusCode::ACCEPTED, &told))
 }
 
 fn refuse(status: StatusCode, error: Error, ids: Option<(&TransactionId, &MessageId)>) -> Response {
+    let outcome = match status {
+        // The peer's refusal; the others are about what the app asked for, or a fault on the way.
+        StatusCode::UNPROCESSABLE_ENTITY => Outcome::Refused,
+        status if status.is_server_error() => Outcome::Failed,
+        _ => Outcome::Rejected(error.code.clone()),
+    };
+    hop::code(&error.code);
+    if let (Outcome::Rejected(_), Some(path)) = (&outcome, &error.paths) {
+        hop::path(path);
+    }
     let mut body = value!({ "error": error });
     if let Some((transaction_id, message_id)) = ids {
         body["transaction_id"] = value!(transaction_id);
         body["message_id"] = value!(message_id);
     }
-    json(status, &body)
+    ending(outcome, json(status, &body))
 }
 
 fn unavailable() -> Response {

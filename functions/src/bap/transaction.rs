@@ -5,10 +5,12 @@
 //! `?for=on_search&wait=5` it answers as soon as that callback is there, at the latest after so many
 //! seconds; `&message_id=…` waits for the answer to one message.
 //!
-//! Invariant: the order shown is the *last known* state as the provider told it, never our guess.
+//! Invariant: the order shown is the *last known* state as the provider told it, never our guess. A
+//! transaction is shown to the caller who began it; to others it is one that does not exist.
 
 use std::time::Duration;
 
+use beckn_health_platform::caller::Caller;
 use beckn_health_platform::deps::Deps;
 use beckn_health_platform::function::{Function, Request, Response, Route, Trigger};
 use beckn_health_platform::receive::{json, unavailable};
@@ -20,6 +22,8 @@ use beckn_health_protocol::ids::{MessageId, TransactionId};
 use http::StatusCode;
 use serde_json::{Value, json as value};
 use tracing::error;
+
+use super::UNKNOWN_TRANSACTION;
 
 /// Longest wait, in seconds; an HTTP API gives up after 30.
 const LONGEST_WAIT: u64 = 25;
@@ -44,6 +48,7 @@ struct Awaited {
 }
 
 async fn show(deps: &Deps, request: Request) -> Response {
+    let caller = Caller::of(&request);
     let segment = request.uri().path().rsplit('/').next().unwrap_or_default();
     let Ok(transaction_id) = TransactionId::parse(segment) else {
         return refuse(StatusCode::BAD_REQUEST, "transaction_id", "expected a transaction id");
@@ -63,8 +68,8 @@ async fn show(deps: &Deps, request: Request) -> Response {
                 return unavailable();
             }
         };
-        if exchanged.sent.is_empty() {
-            return refuse(StatusCode::NOT_FOUND, "transaction_id", "no transaction of ours has this id");
+        if exchanged.sent.is_empty() || !Caller::may_see(caller, exchanged.owner.as_ref()) {
+            return refuse(StatusCode::NOT_FOUND, "transaction_id", UNKNOWN_TRANSACTION);
         }
         let satisfied =
             awaited.as_ref().is_none_or(|awaited| exchanged.received.iter().any(|received| awaited.is(received)));
@@ -140,11 +145,17 @@ fn view(transaction_id: &TransactionId, exchanged: &Exchanged) -> Value {
     value!({ "transaction_id": transaction_id, "order": last_order(&messages), "messages": messages })
 }
 
-/// The order of the latest callback that carries one without an error, by the provider's own clock.
+/// The order of the latest callback that carries one without an error, by the provider's own clock. Once an order
+/// was placed, it is that provider's: others that were asked before have no say in it.
 fn last_order(messages: &[Value]) -> Value {
+    let places = |message: &&Value| {
+        message["direction"] == "sent" && matches!(message["action"].as_str(), Some("init" | "confirm"))
+    };
+    let provider = messages.iter().rfind(places).map(|message| &message["peer"]);
     messages
         .iter()
         .filter(|message| message["direction"] == "received" && message["body"]["error"].is_null())
+        .filter(|message| provider.is_none_or(|provider| message["peer"] == *provider))
         .filter(|message| message["body"]["message"]["order"].is_object())
         .max_by_key(|message| {
             message["body"]["context"]["timestamp"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok())
@@ -189,6 +200,15 @@ mod tests {
             message("on_update", "2026-11-21T10:00:09Z", value!({"id": "o", "state": 9}), value!({"code": "50002"})),
         ];
         assert_eq!(last_order(&messages)["state"], 2);
+        let of = |peer: &str, mut message: Value| {
+            message["peer"] = value!(peer);
+            message
+        };
+        let placed = value!({ "direction": "sent", "action": "init", "peer": "a.example" });
+        let [first, last] =
+            [("a.example", &messages[1]), ("b.example", &messages[0])].map(|(peer, it)| of(peer, it.clone()));
+        assert_eq!(last_order(&[first.clone(), last.clone()])["state"], 2);
+        assert_eq!(last_order(&[placed, first, last])["state"], 1, "only of whom it was placed with");
         assert_eq!(last_order(&[]), Value::Null);
     }
 }

@@ -11,11 +11,12 @@ use beckn_health_domain::order::{CancelReason, Event, State};
 use beckn_health_platform::deliver::{CALLBACKS, Reply};
 use beckn_health_platform::deps::Deps;
 use beckn_health_platform::function::{Change, Function, RecordFailure, StreamFailure, Trigger};
+use beckn_health_platform::hop::{self, Hop, Outcome};
 use beckn_health_platform::receive::DEFAULT_TTL;
 use beckn_health_platform::store::orders::{Orders, Stored};
 use beckn_health_platform::store::replies::{ClaimKey, Replies};
 use beckn_health_platform::store::{Commit, Purpose, table};
-use beckn_health_protocol::action::Callback;
+use beckn_health_protocol::action::{Callback, Verb};
 use beckn_health_protocol::context::Context;
 use beckn_health_protocol::dialect;
 use beckn_health_protocol::ids::{MessageId, SubscriberId, TransactionId};
@@ -24,7 +25,6 @@ use beckn_health_protocol::registry::SubscriberType;
 use beckn_health_protocol::signature;
 use bytes::Bytes;
 use jiff::Timestamp;
-use tracing::info;
 use uuid::Uuid;
 
 use crate::translate::order as wire;
@@ -40,7 +40,11 @@ pub const FUNCTION: Function = Function {
         handler: |deps, changes| {
             Box::pin(async move {
                 for hold in changes.iter().filter_map(|change| lapsed_hold(change, deps.clock.now())) {
-                    lapse(&deps, &hold).await.map_err(|failure| StreamFailure(failure.to_string()))?;
+                    let hop = Hop::begin(&deps, "bpp-expire", None);
+                    let failed = |failure: &Result<(), RecordFailure>| failure.is_err().then_some(Outcome::Failed);
+                    let lapsed = hop.run(lapse(&deps, &hold), failed).await;
+                    let failure = |failure: &dyn std::fmt::Display| StreamFailure(failure.to_string());
+                    lapsed.map_err(|panicked| failure(&panicked))?.map_err(|fault| failure(&fault))?;
                 }
                 Ok(())
             })
@@ -103,11 +107,7 @@ async fn lapse(deps: &Deps, hold: &Hold) -> Result<(), RecordFailure> {
         ];
         match deps.tables.commit(writes).await.map_err(RecordFailure::temporary)? {
             Commit::Done => {
-                info!(
-                    order_id = hold.order_id,
-                    transaction_id = stored.order.transaction_id(),
-                    "hold lapsed, order cancelled"
-                );
+                hop::ends(Outcome::Lapse);
                 return reply(&stored, hold, body, claim, now)?.deliver(deps).await;
             }
             // Someone else was faster; what they left decides.
@@ -140,6 +140,8 @@ async fn context(deps: &Deps, stored: &Stored, hold: &Hold, now: Timestamp) -> R
 
 fn reply(stored: &Stored, hold: &Hold, body: Vec<u8>, claim: ClaimKey, now: Timestamp) -> Result<Reply, RecordFailure> {
     let (to, transaction_id, message_id) = ids(stored, hold)?;
+    hop::verb(Verb::Callback(Callback::OnCancel));
+    hop::ids(Some(&transaction_id), Some(&message_id));
     Ok(Reply {
         to,
         callback: Callback::OnCancel,

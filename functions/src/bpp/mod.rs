@@ -18,6 +18,7 @@ pub mod on_rating;
 pub mod on_search;
 pub mod on_select;
 pub mod on_status;
+pub mod on_subscribe;
 pub mod on_support;
 pub mod on_track;
 pub mod on_update;
@@ -57,6 +58,7 @@ pub const FUNCTIONS: &[Function] = &[
     on_update::FUNCTION,
     on_rating::FUNCTION,
     on_support::FUNCTION,
+    on_subscribe::FUNCTION,
     dispatch::FUNCTION,
     index::FUNCTION,
     tick::FUNCTION,

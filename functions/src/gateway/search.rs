@@ -12,9 +12,10 @@ use beckn_health_platform::receive::{acknowledged, nack, receive, unavailable};
 use beckn_health_protocol::action::{Action, Verb};
 use beckn_health_protocol::error::Code;
 use http::StatusCode;
-use tracing::{error, info};
+use tracing::error;
 
 use super::broadcast::QUEUE;
+use super::carry::until;
 use super::place::place;
 
 /// The gateway's receiver of `search`.
@@ -57,20 +58,13 @@ async fn take(deps: &Deps, request: Request) -> Response {
         body,
         attributes: BTreeMap::from([
             ("authorization", verified.authorization.clone()),
-            ("expires_at", verified.expires_at.to_string()),
+            ("expires_at", until(&verified).to_string()),
         ]),
         group: verified.subscriber.to_string(),
         delay: Duration::ZERO,
     };
     match deps.queues.send(QUEUE, message).await {
-        Ok(()) => {
-            info!(
-                transaction_id = context.transaction_id.as_ref().map(|id| id.as_str()),
-                message_id = context.message_id.as_ref().map(|id| id.as_str()),
-                action = "search", peer = %verified.subscriber, "acknowledged"
-            );
-            acknowledged()
-        }
+        Ok(()) => acknowledged(),
         Err(fault) if fault.message_at_fault => nack(
             StatusCode::OK,
             Code::InvalidRequest,

@@ -31,6 +31,8 @@ use rust_decimal::prelude::ToPrimitive as _;
 const DEFAULT_RADIUS_KM: f64 = 25.0;
 /// How long a window is that has only a beginning.
 const OPEN_WINDOW: SignedDuration = SignedDuration::from_hours(24);
+/// `item.descriptor.code` of DHP's searches for this kind of service: all that is offered here is of that kind.
+const CONSULTATION: &str = "medical-consultation";
 
 /// The criteria of an intent.
 ///
@@ -76,8 +78,10 @@ fn from_item(item: &Item, criteria: &mut Criteria) -> Result<(), Error> {
         .map(|id| ServiceId::parse(id.as_str()))
         .transpose()
         .map_err(|problem| wrong("item.id", problem))?;
-    criteria.service_name =
-        item.descriptor.as_ref().and_then(|descriptor| descriptor.name.clone().or_else(|| descriptor.code.clone()));
+    criteria.service_name = item.descriptor.as_ref().and_then(|descriptor| {
+        let code = descriptor.code.clone().filter(|code| !code.eq_ignore_ascii_case(CONSULTATION));
+        descriptor.name.clone().or(code)
+    });
     if let Some(price) = &item.price {
         let range = PriceRange { min: price.minimum_value, max: price.maximum_value.or(price.value) };
         if range.min.zip(range.max).is_some_and(|(min, max)| min > max) {
@@ -257,6 +261,14 @@ mod tests {
         let window = found.available.unwrap();
         assert_eq!(window.until.duration_since(window.from), SignedDuration::from_hours(24));
         assert!(found.rating.unwrap().max.is_some() && found.gender.is_some() && found.consultation_type.is_some());
+    }
+
+    #[test]
+    fn the_kind_of_service_that_all_are_narrows_nothing() {
+        let named = |descriptor| read(json!({"item": {"descriptor": descriptor}})).unwrap().service_name;
+        assert_eq!(named(json!({"code": "medical-consultation"})), None);
+        assert_eq!(named(json!({"code": "medical-consultation", "name": "Second opinion"})).unwrap(), "Second opinion");
+        assert_eq!(named(json!({"code": "second-opinion"})).unwrap(), "second-opinion");
     }
 
     #[test]

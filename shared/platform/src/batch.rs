@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use serde::Serialize;
-use tracing::{Instrument, error, warn};
+use tracing::{error, warn};
 
 use crate::deps::Deps;
 use crate::function::{QueueRecord, RecordFailure, RecordHandler};
+use crate::hop::{Hop, Outcome};
+use crate::trace::Trace;
 
 /// The answer SQS understands: which records to keep.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -30,34 +32,43 @@ pub struct ItemFailure {
     pub item_identifier: String,
 }
 
-/// Runs `handler` over every record of `event`, concurrently.
-pub async fn handle(deps: Arc<Deps>, queue: &'static str, handler: RecordHandler, event: SqsEvent) -> BatchResponse {
+/// Runs `handler` over every record of `event`, concurrently, each as a hop of `function` in the trace of whoever
+/// put it on the queue.
+pub async fn handle(
+    deps: Arc<Deps>,
+    function: &'static str,
+    queue: &'static str,
+    handler: RecordHandler,
+    event: SqsEvent,
+) -> BatchResponse {
     let mut running = Vec::with_capacity(event.records.len());
     for message in event.records {
+        let trace = message.attributes.get("AWSTraceHeader").and_then(|header| Trace::parse(header));
+        let hop = Hop::begin(&deps, function, trace);
         let record = record(queue, message);
         let (id, receipt, count) = (record.id.clone(), record.receipt_handle.clone(), record.receive_count);
-        let span = tracing::info_span!("record", queue, sqs_message_id = %id, receive_count = count);
-        let task = tokio::spawn(handler(deps.clone(), record).instrument(span));
+        let deps = deps.clone();
+        let task = tokio::spawn(hop.run(async move { handler(deps, record).await }, ended));
         running.push((id, receipt, count, task));
     }
     let mut response = BatchResponse::default();
     for (id, receipt_handle, receive_count, task) in running {
         let mut delay = backoff(receive_count, &id);
         match task.await {
-            Ok(Ok(())) => continue,
-            Ok(Err(failure @ RecordFailure::Lapsed)) => {
+            Ok(Ok(Ok(()))) => continue,
+            Ok(Ok(Err(failure @ RecordFailure::Lapsed))) => {
                 warn!(queue, sqs_message_id = %id, receive_count, %failure, "record given up");
                 // Its remaining deliveries are used up quickly, so that it rests where it is seen.
                 delay = Duration::ZERO;
             }
-            Ok(Err(failure @ RecordFailure::Temporary(_))) => {
+            Ok(Ok(Err(failure @ RecordFailure::Temporary(_)))) => {
                 warn!(queue, sqs_message_id = %id, receive_count, %failure, "record will be retried");
             }
-            Ok(Err(failure @ RecordFailure::Malformed(_))) => {
+            Ok(Ok(Err(failure @ RecordFailure::Malformed(_)))) => {
                 error!(queue, sqs_message_id = %id, receive_count, %failure, "record cannot be handled");
             }
             // The panic message may quote what it was working on, so it is not logged.
-            Err(_) => error!(queue, sqs_message_id = %id, receive_count, "record panicked"),
+            Ok(Err(_)) | Err(_) => error!(queue, sqs_message_id = %id, receive_count, "record panicked"),
         }
         if let Err(failure) = deps.queues.change_visibility(queue, &receipt_handle, delay).await {
             // The queue's own visibility timeout then decides when the record comes back.
@@ -66,6 +77,15 @@ pub async fn handle(deps: Arc<Deps>, queue: &'static str, handler: RecordHandler
         response.batch_item_failures.push(ItemFailure { item_identifier: id });
     }
     response
+}
+
+/// How a hop ends that did not say so itself.
+fn ended(result: &Result<(), RecordFailure>) -> Option<Outcome> {
+    match result {
+        Ok(()) => Some(Outcome::Answered),
+        Err(RecordFailure::Lapsed) => Some(Outcome::Lapsed),
+        Err(RecordFailure::Temporary(_) | RecordFailure::Malformed(_)) => Some(Outcome::Failed),
+    }
 }
 
 /// How long a record waits before its next delivery: 1 s doubled per delivery up to 5 min, with a

@@ -8,16 +8,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use beckn_health_protocol::ack;
-use beckn_health_protocol::action::Callback;
+use beckn_health_protocol::action::{Callback, Verb};
+use beckn_health_protocol::error::Code;
 use beckn_health_protocol::ids::{MessageId, SubscriberId, TransactionId};
 use beckn_health_protocol::registry::SubscriberType;
 use bytes::Bytes;
 use jiff::Timestamp;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::deps::Deps;
 use crate::egress::{Answer, EgressError};
 use crate::function::{QueueRecord, RecordFailure};
+use crate::hop::{self, Outcome};
 use crate::queue::Outgoing;
 use crate::store::replies::{ClaimKey, Delivery, Replies};
 
@@ -46,13 +48,24 @@ pub struct Reply {
     pub message_id: MessageId,
 }
 
-/// How one attempt ended.
+/// How one attempt to deliver a message ended.
 #[derive(Debug)]
-enum Attempt {
+pub enum Attempt {
+    /// The peer acknowledged it.
     Delivered,
     /// The peer answered NACK, or a status that no repetition will change.
-    Refused(String),
+    Refused(Refusal),
+    /// It is worth another try; why it failed.
     Failed(String),
+}
+
+/// What is told of a refusal: nothing that the peer worded.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Status, and code and path of the NACK.
+    pub reason: String,
+    /// The code of the peer's NACK.
+    pub code: Option<Code>,
 }
 
 impl Reply {
@@ -74,7 +87,9 @@ impl Reply {
                     body: String::from_utf8(self.body.to_vec())
                         .map_err(|_| RecordFailure::Malformed("the reply is not UTF-8".to_owned()))?,
                 };
-                deps.queues.send(CALLBACKS, message).await.map_err(RecordFailure::temporary)
+                deps.queues.send(CALLBACKS, message).await.map_err(RecordFailure::temporary)?;
+                hop::ends(Outcome::Retry);
+                Ok(())
             }
             ended => {
                 self.finish(deps, ended).await;
@@ -91,11 +106,16 @@ impl Reply {
     /// The peer is still not reachable, or nobody waits for the reply any more.
     pub async fn retry(deps: &Deps, record: &QueueRecord) -> Result<(), RecordFailure> {
         let reply = Self::from_record(record)?;
+        hop::verb(Verb::Callback(reply.callback));
+        hop::ids(reply.transaction_id.as_ref(), Some(&reply.message_id));
         if record.receive_count > 1 && reply.expires_at < deps.clock.now() {
             return Err(RecordFailure::Lapsed);
         }
         match reply.attempt(deps).await {
-            Attempt::Failed(reason) => Err(RecordFailure::Temporary(reason)),
+            Attempt::Failed(reason) => {
+                hop::ends(Outcome::Retry);
+                Err(RecordFailure::Temporary(reason))
+            }
             ended => {
                 reply.finish(deps, ended).await;
                 Ok(())
@@ -104,12 +124,13 @@ impl Reply {
     }
 
     async fn attempt(&self, deps: &Deps) -> Attempt {
+        hop::peer(&self.to);
         let peer = match deps.registry.peer(&self.to, SubscriberType::Bap).await {
             Ok(Some(peer)) => peer,
             Ok(None) => return Attempt::Failed("the subscriber has no live row in the registry".to_owned()),
             Err(error) => return Attempt::Failed(error.to_string()),
         };
-        let authorization = match deps.participant.sign(&self.body, deps.clock.now()) {
+        let authorization = match deps.participant.sign(&self.body, deps.clock.now()).await {
             Ok(authorization) => authorization,
             Err(error) => return Attempt::Failed(error.to_string()),
         };
@@ -117,16 +138,20 @@ impl Reply {
         classify(deps.egress.post(&url, &[("authorization", authorization)], self.body.clone()).await)
     }
 
-    /// Logs the end and marks the stored reply.
+    /// Notes the end and marks the stored reply.
     async fn finish(&self, deps: &Deps, ended: Attempt) {
         let transaction_id = self.transaction_id.as_ref().map(TransactionId::as_str);
         let delivery = match &ended {
-            Attempt::Refused(reason) => {
+            Attempt::Refused(Refusal { reason, code }) => {
                 warn!(transaction_id, message_id = %self.message_id, action = %self.callback, peer = %self.to, reason, "callback refused by the peer");
+                if let Some(code) = code {
+                    hop::code(code);
+                }
+                hop::ends(Outcome::Refused);
                 Delivery::Refused
             }
             Attempt::Delivered | Attempt::Failed(_) => {
-                info!(transaction_id, message_id = %self.message_id, action = %self.callback, peer = %self.to, "delivered");
+                hop::ends(Outcome::Delivered);
                 Delivery::Delivered
             }
         };
@@ -173,30 +198,41 @@ impl Reply {
 
 /// 2xx with ACK is delivered; a NACK, or a 4xx other than 408, 425 and 429, is final; anything else
 /// is worth another try. 401 is tried again: our clock or the peer's view of our key may recover.
-fn classify(outcome: Result<Answer, EgressError>) -> Attempt {
+pub fn classify(outcome: Result<Answer, EgressError>) -> Attempt {
+    let refused = |reason: String| Attempt::Refused(Refusal { reason, code: None });
     let answer = match outcome {
         Ok(answer) => answer,
-        Err(EgressError::Refused(reason)) => return Attempt::Refused(reason),
+        Err(EgressError::Refused(reason)) => return refused(reason),
         Err(error) => return Attempt::Failed(error.to_string()),
     };
     let status = answer.status;
     let response = ack::Response::parse(&answer.body);
     match (status, response) {
         (200..=299, Ok(response)) if response.is_ack() => Attempt::Delivered,
-        (200..=299, Ok(response)) => Attempt::Refused(describe(&response, status)),
+        (200..=299, Ok(response)) => Attempt::Refused(Refusal::of(&response, status)),
         (200..=299, Err(_)) => Attempt::Failed(format!("status {status} without an acknowledgement")),
         (401 | 408 | 425 | 429, _) => Attempt::Failed(format!("status {status}")),
-        (400..=499, Ok(response)) => Attempt::Refused(describe(&response, status)),
-        (400..=499, Err(_)) => Attempt::Refused(format!("status {status}")),
+        (400..=499, Ok(response)) => Attempt::Refused(Refusal::of(&response, status)),
+        (400..=499, Err(_)) => refused(format!("status {status}")),
         _ => Attempt::Failed(format!("status {status}")),
     }
 }
 
-/// The peer's code and path; its message may quote personal data, so it stays out of our log.
-fn describe(response: &ack::Response, status: u16) -> String {
-    match &response.error {
-        Some(error) => format!("status {status}, code {}, path {:?}", error.code, error.paths.as_deref().unwrap_or("")),
-        None => format!("status {status}, NACK"),
+impl Refusal {
+    /// The status, and the peer's code and path if they can only be that: its words may quote personal data, so
+    /// they stay out of our log.
+    fn of(response: &ack::Response, status: u16) -> Self {
+        let Some(error) = &response.error else {
+            return Self { reason: format!("status {status}, NACK"), code: None };
+        };
+        let mut reason = format!("status {status}");
+        if hop::is_code(&error.code) {
+            reason.push_str(&format!(", code {}", error.code));
+        }
+        if let Some(path) = error.paths.as_deref().filter(|path| hop::is_path(path)) {
+            reason.push_str(&format!(", path {path}"));
+        }
+        Self { reason, code: Some(error.code.clone()) }
     }
 }
 

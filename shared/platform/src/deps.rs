@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use beckn_health_protocol::ids::{KeyId, SubscriberId};
-use beckn_health_protocol::signature::SigningKey;
 
 use crate::clock::{Clock, SystemClock};
 use crate::egress::Egress;
 use crate::participant::Participant;
+use crate::participant::keys::Keys;
+use crate::participant::secret::SecretKeys;
 use crate::queue::Queues;
 use crate::registry::{CachedRegistry, HttpRegistry, Registry};
 use crate::settings::{Settings, SettingsError, base_url};
@@ -21,7 +22,7 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Configuration.
     pub settings: Settings,
-    /// Who we are and the key we sign with.
+    /// Who we are and the keys we sign with.
     pub participant: Participant,
     /// The queues.
     pub queues: Queues,
@@ -54,7 +55,7 @@ pub enum StartError {
     /// The environment is incomplete.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The signing key could not be read from Secrets Manager.
+    /// The keys could not be read from Secrets Manager.
     #[error("SIGNING_KEY_SECRET: the secret could not be read: {0}")]
     Secret(String),
     /// The HTTP client could not be built.
@@ -74,24 +75,33 @@ impl Deps {
             variable(name).filter(|value| !value.is_empty()).ok_or_else(|| SettingsError::new(name, "is not set"))
         };
         let aws = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
-        let signing_key = match variable("SIGNING_KEY_SECRET").filter(|id| !id.is_empty()) {
-            // Functions that send nothing signed may not read the key.
-            None => None,
-            Some(secret_id) => Some(signing_key(&aws, secret_id).await?),
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        // A secret that names its keys needs no id from here.
+        let key_id = variable("KEY_ID")
+            .filter(|id| !id.is_empty())
+            .map(KeyId::parse)
+            .transpose()
+            .map_err(|problem| SettingsError::new("KEY_ID", problem.to_string()))?;
+        let keys = match variable("SIGNING_KEY_SECRET").filter(|id| !id.is_empty()) {
+            // Functions that send nothing signed may not read the keys.
+            None => Keys::none(),
+            Some(secret_id) => {
+                let secret = SecretKeys::new(aws_sdk_secretsmanager::Client::new(&aws), secret_id, key_id);
+                Keys::open(Arc::new(secret), clock.now())
+                    .await
+                    .map_err(|problem| StartError::Secret(problem.to_string()))?
+            }
         };
         let participant = Participant {
             subscriber_id: SubscriberId::parse(required("SUBSCRIBER_ID")?)
                 .map_err(|problem| SettingsError::new("SUBSCRIBER_ID", problem.to_string()))?,
             url: base_url(&variable, "SUBSCRIBER_URL")?
                 .ok_or_else(|| SettingsError::new("SUBSCRIBER_URL", "is not set"))?,
-            key_id: KeyId::parse(required("KEY_ID")?)
-                .map_err(|problem| SettingsError::new("KEY_ID", problem.to_string()))?,
             role: required("SUBSCRIBER_TYPE")?
                 .parse()
                 .map_err(|_| SettingsError::new("SUBSCRIBER_TYPE", "expected BAP, BPP, BG or BREG"))?,
-            signing_key,
+            keys,
         };
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Self::assemble(
             clock,
             settings,
@@ -139,16 +149,4 @@ impl Deps {
             memory: Memory::default(),
         })
     }
-}
-
-/// The signing key as Secrets Manager keeps it: base64 of the seed, or of seed and public key.
-async fn signing_key(aws: &aws_config::SdkConfig, secret_id: String) -> Result<SigningKey, StartError> {
-    let secret = aws_sdk_secretsmanager::Client::new(aws)
-        .get_secret_value()
-        .secret_id(secret_id)
-        .send()
-        .await
-        .map_err(|error| StartError::Secret(error.into_service_error().to_string()))?;
-    SigningKey::from_base64(secret.secret_string().unwrap_or_default().trim())
-        .map_err(|problem| StartError::Secret(problem.to_string()))
 }

@@ -13,6 +13,8 @@ use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+use crate::{hop, trace};
+
 /// Longest time to reach a peer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest time for a whole exchange.
@@ -32,7 +34,7 @@ pub struct Egress {
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// Body, at most 64 KiB.
+    /// Body; of a peer's answer at most 64 KiB.
     pub body: Bytes,
 }
 
@@ -45,9 +47,9 @@ pub enum EgressError {
     /// The peer did not answer in time or could not be reached.
     #[error("the peer cannot be reached: {0}")]
     Unreachable(String),
-    /// The answer was larger than 64 KiB.
-    #[error("the peer's answer is larger than {MAX_ANSWER} bytes")]
-    TooLarge,
+    /// The answer was larger than this many bytes.
+    #[error("the peer's answer is larger than {0} bytes")]
+    TooLarge(usize),
 }
 
 impl Egress {
@@ -67,7 +69,7 @@ impl Egress {
         Ok(Self { client, allow_private })
     }
 
-    /// Posts `body` as JSON with the given headers.
+    /// Posts `body` as JSON with the given headers and the trace of the hop that posts it.
     ///
     /// # Errors
     /// The URL is refused, the peer unreachable, or its answer too large.
@@ -77,23 +79,53 @@ impl Egress {
         headers: &[(&'static str, String)],
         body: Bytes,
     ) -> Result<Answer, EgressError> {
+        self.post_for(url, headers, body, MAX_ANSWER).await
+    }
+
+    /// The same with another cap on the answer, in bytes: a registry may list a whole network.
+    ///
+    /// # Errors
+    /// The URL is refused, the peer unreachable, or its answer too large.
+    pub async fn post_for(
+        &self,
+        url: &str,
+        headers: &[(&'static str, String)],
+        body: Bytes,
+        cap: usize,
+    ) -> Result<Answer, EgressError> {
         let url = check(url, self.allow_private)?;
         let mut request = self.client.post(url).header("content-type", "application/json");
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let unreachable = |error: reqwest::Error| EgressError::Unreachable(describe(&error));
-        let mut response = request.body(body).send().await.map_err(unreachable)?;
-        let status = response.status().as_u16();
-        let mut read = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if read.len() + chunk.len() > MAX_ANSWER {
-                return Err(EgressError::TooLarge);
-            }
-            read.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status, body: read.freeze() })
+        exchange(request.body(body), cap).await
     }
+
+    /// Reads what is at `url`.
+    ///
+    /// # Errors
+    /// The URL is refused, the peer unreachable, or its answer too large.
+    pub async fn get(&self, url: &str) -> Result<Answer, EgressError> {
+        exchange(self.client.get(check(url, self.allow_private)?), MAX_ANSWER).await
+    }
+}
+
+/// Sends a request with the trace of the hop that sends it, and reads at most `cap` bytes of the answer.
+async fn exchange(mut request: reqwest::RequestBuilder, cap: usize) -> Result<Answer, EgressError> {
+    if let Some(trace) = hop::trace() {
+        request = request.header(trace::HEADER, trace.to_string());
+    }
+    let unreachable = |error: reqwest::Error| EgressError::Unreachable(describe(&error));
+    let mut response = request.send().await.map_err(unreachable)?;
+    let status = response.status().as_u16();
+    let mut read = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        if read.len() + chunk.len() > cap {
+            return Err(EgressError::TooLarge(cap));
+        }
+        read.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, body: read.freeze() })
 }
 
 /// The chain of causes without the URL, which may carry tokens.
@@ -133,6 +165,10 @@ pub fn check(url: &str, allow_private: bool) -> Result<Url, EgressError> {
         None => return refused("it names no host"),
         Some(Host::Ipv4(address)) => is_public(IpAddr::V4(address)),
         Some(Host::Ipv6(address)) => is_public(IpAddr::V6(address)),
+        // `.` and `127.0.0.1..` are no names, though a URL may hold them.
+        Some(Host::Domain(name)) if name.strip_suffix('.').unwrap_or(name).split('.').any(str::is_empty) => {
+            return refused("it names no host");
+        }
         // Names are checked once resolved, in the resolver.
         Some(Host::Domain(_)) => true,
     };
@@ -148,10 +184,11 @@ pub fn is_public(address: IpAddr) -> bool {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => match embedded_v4(v6) {
             Some(v4) => is_public_v4(v4),
-            // Only global unicast (2000::/3), without documentation and benchmarking ranges.
+            // Only global unicast (2000::/3), without documentation and the protocol assignments of 2001::/23: Teredo,
+            // which hides an IPv4 address, and benchmarking among them.
             None => {
                 let [a, b, ..] = v6.segments();
-                a & 0xe000 == 0x2000 && !(a == 0x2001 && (b == 0x0db8 || b == 0x0002)) && a != 0x3fff
+                a & 0xe000 == 0x2000 && !(a == 0x2001 && (b == 0x0db8 || b < 0x0200)) && a != 0x3fff
             }
         },
     }
@@ -180,6 +217,8 @@ fn is_public_v4(v4: Ipv4Addr) -> bool {
         || a >= 240
         || (a == 100 && (64..128).contains(&b))
         || (a == 192 && b == 0 && c == 0)
+        // The relays of 6to4.
+        || (a == 192 && b == 88 && c == 99)
         || (a == 198 && (b == 18 || b == 19)))
 }
 
@@ -224,6 +263,9 @@ mod tests {
             "file:///etc/passwd",
             "gopher://bap.example.org",
             "bap.example.org",
+            "https://./x",
+            "https://127.0.0.1../x",
+            "https://bap..example.org/x",
             "",
         ] {
             assert!(check(refused, false).is_err(), "{refused}");
@@ -243,6 +285,7 @@ mod tests {
             "169.254.169.254",
             "172.16.0.1",
             "192.0.0.1",
+            "192.88.99.1",
             "192.168.1.1",
             "198.18.0.1",
             "224.0.0.1",
@@ -254,6 +297,9 @@ mod tests {
             "fe80::1",
             "ff02::1",
             "2001:db8::1",
+            "2001:0:7f00:1::1",
+            "2001:0:4136:e378:8000:63bf:80ff:fffe",
+            "2001:2::1",
             "::ffff:10.0.0.1",
             "2002:a00:1::",
             "64:ff9b::a00:1",

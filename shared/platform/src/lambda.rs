@@ -7,32 +7,40 @@ use std::sync::Arc;
 
 use aws_lambda_events::sqs::SqsEvent;
 use bytes::Bytes;
+use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt as _};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::batch;
+use crate::caller::{Caller, InvalidSubject, Subject};
 use crate::deps::Deps;
 use crate::function::{Change, Function, Request, Response, Trigger};
+use crate::hop::{Hop, serve};
+use crate::log;
+use crate::receive::json as json_response;
+use crate::trace::Trace;
 
 /// What a function's `main` returns.
 pub type Error = lambda_runtime::Error;
 
-/// Runs a function until Lambda stops it: logs to standard output as JSON, builds the dependencies
+/// Runs a function until Lambda stops it: logs to standard output ([`crate::log`]), builds the dependencies
 /// once, then handles events.
 ///
 /// # Errors
 /// The environment is incomplete, or the Runtime API is gone.
 pub async fn run(function: Function) -> Result<(), Error> {
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_span_list(false)
-        .without_time()
-        .with_target(false)
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+    tracing_subscriber::registry()
+        .with(log::filter(&std::env::var("RUST_LOG").unwrap_or_default()))
+        .with(log::layer(std::io::stdout))
         .init();
+    // What a panic says may quote what was being worked on; the default hook would print it.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "panicked");
+    }));
     let deps = Arc::new(Deps::from_env().await?);
     if let Some(prepare) = function.prepare {
         prepare(deps.clone()).await;
@@ -41,14 +49,29 @@ pub async fn run(function: Function) -> Result<(), Error> {
         Trigger::Http { handler, .. } => {
             lambda_http::run(service_fn(move |request: lambda_http::Request| {
                 let deps = deps.clone();
-                async move { Ok::<_, std::convert::Infallible>(to_lambda(handler(deps, from_lambda(request)).await)) }
+                async move {
+                    let request = match from_lambda(request) {
+                        Ok(request) => request,
+                        Err(refusal) => return Ok(to_lambda(refusal)),
+                    };
+                    // A panic is an error of the function, which its alarm counts.
+                    serve(function.name, deps, handler, request).await.map(to_lambda).map_err(Error::from)
+                }
             }))
             .await
         }
         Trigger::Queue { .. } | Trigger::Stream { .. } | Trigger::Schedule { .. } => {
             lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
                 let deps = deps.clone();
-                async move { invoke(&function, deps, event.payload).await }
+                async move {
+                    let trace = event.context.xray_trace_id.as_deref().and_then(Trace::parse);
+                    let invoked = invoke(&function, deps.clone(), event.payload);
+                    match trace {
+                        // That of a record comes before that of the invocation, which may be for many.
+                        Some(trace) => Hop::begin(&deps, function.name, Some(trace)).carry(invoked).await,
+                        None => invoked.await,
+                    }
+                }
             }))
             .await
         }
@@ -63,7 +86,10 @@ pub async fn invoke(function: &Function, deps: Arc<Deps>, event: Value) -> Resul
     match function.trigger {
         Trigger::Http { handler, .. } => {
             let request = lambda_http::request::from_str(&event.to_string())?;
-            let response = handler(deps, from_lambda(request)).await;
+            let response = match from_lambda(request) {
+                Ok(request) => serve(function.name, deps, handler, request).await?,
+                Err(refusal) => refusal,
+            };
             let headers: serde_json::Map<String, Value> = response
                 .headers()
                 .iter()
@@ -74,7 +100,7 @@ pub async fn invoke(function: &Function, deps: Arc<Deps>, event: Value) -> Resul
         }
         Trigger::Queue { queue, handler, .. } => {
             let event: SqsEvent = serde_json::from_value(event)?;
-            Ok(serde_json::to_value(batch::handle(deps, queue, handler, event).await)?)
+            Ok(serde_json::to_value(batch::handle(deps, function.name, queue, handler, event).await)?)
         }
         Trigger::Stream { handler, .. } => {
             handler(deps, changes(&event)).await?;
@@ -111,7 +137,17 @@ fn scalars(image: &Value) -> std::collections::BTreeMap<String, String> {
         .collect()
 }
 
-fn from_lambda(request: lambda_http::Request) -> Request {
+/// The request as handlers have it, with its [`Caller`] if the API's authorizer let one in; or the refusal of a token
+/// that is about nobody.
+fn from_lambda(request: lambda_http::Request) -> Result<Request, Response> {
+    let caller = match request.request_context_ref().and_then(subject) {
+        None => None,
+        Some(Ok(subject)) => Some(Caller { subject }),
+        Some(Err(problem)) => {
+            let message = format!("the token's claim sub: {problem}");
+            return Err(json_response(http::StatusCode::FORBIDDEN, &json!({ "message": message })));
+        }
+    };
     // HTTP APIs put the stage into the path only when it is not `$default`; the raw path is ours.
     let raw_path = request.raw_http_path().to_owned();
     let (mut parts, body) = request.into_parts();
@@ -124,7 +160,17 @@ fn from_lambda(request: lambda_http::Request) -> Request {
         Body::Binary(bytes) => Bytes::from(bytes),
         _ => Bytes::new(),
     };
-    Request::from_parts(parts, body)
+    if let Some(caller) = caller {
+        parts.extensions.insert(caller);
+    }
+    Ok(Request::from_parts(parts, body))
+}
+
+/// The subject of the token that the HTTP API's JWT authorizer let pass, if it asked for one.
+fn subject(context: &RequestContext) -> Option<Result<Subject, InvalidSubject>> {
+    let RequestContext::ApiGatewayV2(context) = context else { return None };
+    let jwt = context.authorizer.as_ref()?.jwt.as_ref()?;
+    Some(Subject::parse(jwt.claims.get("sub").cloned().unwrap_or_default()))
 }
 
 fn with_path(uri: &http::Uri, path: &str) -> Option<http::Uri> {
@@ -143,4 +189,36 @@ fn to_lambda(response: Response) -> http::Response<Body> {
         Ok(text) => Body::Text(text),
         Err(bytes) => Body::Binary(bytes.into_bytes()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// The caller of a request for the client API with this `requestContext.authorizer`.
+    fn caller(authorizer: Value) -> Result<Option<String>, u16> {
+        let event = json!({
+            "version": "2.0", "routeKey": "GET /client/transactions/{transaction_id}", "rawPath": "/client/transactions/t",
+            "rawQueryString": "", "headers": { "authorization": "Bearer somebody-else" }, "isBase64Encoded": false,
+            "requestContext": {
+                "http": { "method": "GET", "path": "/client/transactions/t" }, "timeEpoch": 0, "authorizer": authorizer,
+            },
+        });
+        let request = lambda_http::request::from_str(&event.to_string()).unwrap();
+        let request = from_lambda(request).map_err(|refusal| refusal.status().as_u16())?;
+        Ok(Caller::of(&request).map(|caller| caller.subject.as_str().to_owned()))
+    }
+
+    #[test]
+    fn the_caller_is_whom_the_authorizer_let_in() {
+        let jwt = |claims: Value| json!({ "jwt": { "claims": claims, "scopes": null } });
+        assert_eq!(caller(jwt(json!({ "sub": "asha", "iss": "https://issuer.example" }))), Ok(Some("asha".to_owned())));
+        // No authorizer: the API asks for no token, whatever the request brings.
+        assert_eq!(caller(Value::Null), Ok(None));
+        // A token about nobody must not pass for a request without a token.
+        assert_eq!(caller(jwt(json!({ "iss": "https://issuer.example" }))), Err(403));
+        assert_eq!(caller(jwt(json!({ "sub": "" }))), Err(403));
+        assert_eq!(caller(jwt(Value::Null)), Err(403));
+    }
 }

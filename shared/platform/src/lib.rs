@@ -5,16 +5,21 @@
 //! [`deps::Deps`] and a parsed message; the crates below it (`protocol`, `domain`) are pure.
 
 pub mod batch;
+pub mod caller;
 pub mod clock;
 pub mod deliver;
 pub mod deps;
 pub mod egress;
 pub mod function;
+pub mod hop;
 pub mod lambda;
+pub mod log;
 pub mod participant;
+pub mod possession;
 pub mod queue;
 pub mod receive;
 pub mod registry;
 pub mod respond;
 pub mod settings;
 pub mod store;
+pub mod trace;

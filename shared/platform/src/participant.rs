@@ -1,11 +1,20 @@
-//! Who we are on the network: our subscriber row and the key that signs for it.
+//! Who we are on the network: our subscriber id, our URL and the keys that sign for us.
 //!
-//! Invariant: the private key lives only here and never appears in `Debug` output.
+//! Invariant: a private key lives only in a [`KeyRing`] and never appears in `Debug` output; what is signed
+//! names the key that signed it.
 
-use beckn_health_protocol::ids::{KeyId, SubscriberId};
+pub mod keys;
+pub mod ring;
+pub mod rotation;
+pub mod secret;
+
+use beckn_health_protocol::ids::SubscriberId;
 use beckn_health_protocol::registry::SubscriberType;
-use beckn_health_protocol::signature::{self, SigningKey};
 use jiff::Timestamp;
+
+use keys::{Keys, NoSigningKey};
+#[cfg(doc)]
+use ring::KeyRing;
 
 /// How long our signatures live, in seconds. BECKN-006 ties it to the request's TTL; peers accept
 /// five minutes and shorter lifetimes fail on their clock skew.
@@ -18,34 +27,21 @@ pub struct Participant {
     pub subscriber_id: SubscriberId,
     /// The base URL at which peers reach us, without a trailing slash.
     pub url: String,
-    /// The id of the key in the registry.
-    pub key_id: KeyId,
     /// What we are on the network.
     pub role: SubscriberType,
-    /// The signing key; only functions that send signed messages are given it.
-    pub signing_key: Option<SigningKey>,
+    /// Our keys; only functions that send signed messages are given any.
+    pub keys: Keys,
 }
 
-/// A function that must sign was deployed without its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this function has no signing key: SIGNING_KEY_SECRET is not set")]
-pub struct NoSigningKey;
-
 impl Participant {
-    /// The `Authorization` (or `X-Gateway-Authorization`) header for exactly these bytes.
+    /// The `Authorization` (or `X-Gateway-Authorization`) header for exactly these bytes, by the active key.
+    ///
+    /// At most once a minute a call waits until the keys have been read anew, so that a rotation needs no
+    /// deployment; all others sign with what is held.
     ///
     /// # Errors
-    /// This function was not given the signing key.
-    pub fn sign(&self, body: &[u8], now: Timestamp) -> Result<String, NoSigningKey> {
-        let created = now.as_second();
-        let signing_key = self.signing_key.as_ref().ok_or(NoSigningKey)?;
-        Ok(signature::sign(
-            body,
-            &self.subscriber_id,
-            &self.key_id,
-            signing_key,
-            created,
-            created + SIGNATURE_LIFETIME_SECONDS,
-        ))
+    /// This function was not given a signing key.
+    pub async fn sign(&self, body: &[u8], now: Timestamp) -> Result<String, NoSigningKey> {
+        Ok(self.keys.ring(now).await?.sign(&self.subscriber_id, body, now))
     }
 }

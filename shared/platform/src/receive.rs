@@ -16,10 +16,11 @@ use beckn_health_protocol::signature::{self, AuthorizationHeader};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use tracing::{error, info, warn};
+use tracing::{debug, error};
 
 use crate::deps::Deps;
 use crate::function::{Request, Response};
+use crate::hop::{self, Outcome};
 use crate::registry::PeerKey;
 
 /// Largest request body, in bytes. With its attributes it stays below what one queue message holds.
@@ -51,6 +52,7 @@ pub struct Verified {
 /// # Errors
 /// The response to give instead of handling the message.
 pub async fn receive(deps: &Deps, request: Request, verb: Verb) -> Result<Verified, Response> {
+    hop::verb(verb);
     let (parts, body) = request.into_parts();
     let cap = match verb {
         Verb::Request(_) => MAX_REQUEST,
@@ -59,7 +61,7 @@ pub async fn receive(deps: &Deps, request: Request, verb: Verb) -> Result<Verifi
     check_shape(&parts.headers, &body, cap)?;
     let now = deps.clock.now();
     // BECKN-006 step 4 before step 5: the gateway's signature first, then the sender's.
-    if let Some(value) = gateway_header(&parts.headers) {
+    for value in gateway_headers(&parts.headers) {
         check_gateway(deps, value, &body, now).await.map_err(|refusal| refusal.response(deps, Via::Gateway))?;
     }
     let authorization = header(&parts.headers, "authorization")
@@ -69,11 +71,12 @@ pub async fn receive(deps: &Deps, request: Request, verb: Verb) -> Result<Verifi
         authenticate(deps, authorization, &body, now).await.map_err(|refusal| refusal.response(deps, Via::Sender))?;
     let subscriber = signer.peer.subscriber_id.clone();
     let reading = deps.settings.reading_of(&subscriber);
-    let envelope = dialect::read(&body, verb, reading).map_err(|fault| refuse(&subscriber, verb, fault))?;
+    let envelope = dialect::read(&body, verb, reading).map_err(|fault| refuse(StatusCode::OK, fault))?;
+    hop::about(&envelope.context);
     let expires_at =
-        check_identity(deps, &envelope, &signer, verb, now).map_err(|fault| refuse(&subscriber, verb, fault))?;
+        check_identity(deps, &envelope, &signer, verb, now).map_err(|fault| refuse(StatusCode::OK, fault))?;
     for tolerated in &envelope.tolerated {
-        info!(subscriber = %subscriber, action = verb.as_str(), fault = tolerated.id, path = tolerated.path, "tolerated");
+        debug!(subscriber = %subscriber, action = verb.as_str(), fault = tolerated.id, path = tolerated.path, "tolerated");
     }
     Ok(Verified { subscriber, envelope, authorization: authorization.to_owned(), raw: body, expires_at })
 }
@@ -93,8 +96,11 @@ pub async fn authenticate_only(deps: &Deps, headers: &HeaderMap, body: &Bytes) -
     Ok(signer.peer.subscriber_id)
 }
 
-/// Size and content type.
-fn check_shape(headers: &HeaderMap, body: &Bytes, cap: usize) -> Result<(), Response> {
+/// Size, content type and coding.
+///
+/// # Errors
+/// The response to give instead.
+pub fn check_shape(headers: &HeaderMap, body: &Bytes, cap: usize) -> Result<(), Response> {
     if body.len() > cap {
         return Err(nack(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -111,6 +117,16 @@ fn check_shape(headers: &HeaderMap, body: &Bytes, cap: usize) -> Result<(), Resp
             Code::InvalidRequest,
             "",
             "expected content-type application/json".to_owned(),
+        ));
+    }
+    // The signature is over the bytes as they come, so they are read as they come.
+    let coded = |value: &http::HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(http::header::CONTENT_ENCODING).iter().any(coded) {
+        return Err(nack(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Code::InvalidRequest,
+            "",
+            "expected a body without content-encoding".to_owned(),
         ));
     }
     Ok(())
@@ -158,12 +174,18 @@ impl Refusal {
             Via::Sender => "www-authenticate",
             Via::Gateway => "proxy-authenticate",
         };
-        let mut response = json(StatusCode::UNAUTHORIZED, &ack::Response::nack(error));
-        if let Ok(value) = http::HeaderValue::from_str(&signature::challenge(&deps.participant.subscriber_id)) {
-            response.headers_mut().insert(challenge, value);
-        }
-        response
+        unauthenticated(deps, challenge, error)
     }
+}
+
+/// 401 with the challenge of BECKN-006 in the named header.
+pub(crate) fn unauthenticated(deps: &Deps, challenge: &'static str, error: Error) -> Response {
+    let outcome = Outcome::SignatureFailure(error.code.clone());
+    let mut response = ending(outcome, json(StatusCode::UNAUTHORIZED, &ack::Response::nack(error)));
+    if let Ok(value) = http::HeaderValue::from_str(&signature::challenge(&deps.participant.subscriber_id)) {
+        response.headers_mut().insert(challenge, value);
+    }
+    response
 }
 
 /// A header that may stand only once.
@@ -176,9 +198,9 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<Result<&'h str, Refu
     Some(first.to_str().map_err(|_| Unauthenticated::new(format!("the {name} header is not ASCII")).into()))
 }
 
-/// `X-Gateway-Authorization`, or the `Proxy-Authorization` of older gateways.
-fn gateway_header(headers: &HeaderMap) -> Option<Result<&str, Refusal>> {
-    header(headers, "x-gateway-authorization").or_else(|| header(headers, "proxy-authorization"))
+/// `X-Gateway-Authorization`, and the `Proxy-Authorization` of older gateways: each that is there must hold.
+fn gateway_headers(headers: &HeaderMap) -> impl Iterator<Item = Result<&str, Refusal>> {
+    ["x-gateway-authorization", "proxy-authorization"].into_iter().filter_map(|name| header(headers, name))
 }
 
 /// The gateway's signature, by a participant that is a gateway.
@@ -187,7 +209,6 @@ async fn check_gateway(deps: &Deps, value: Result<&str, Refusal>, body: &[u8], n
     if signer.role == SubscriberType::Bg {
         return Ok(());
     }
-    warn!(signer = %signer.peer.subscriber_id, "gateway header signed by a participant that is no gateway");
     Err(Unauthenticated::new("the gateway header is signed by a participant that is no gateway").into())
 }
 
@@ -197,28 +218,28 @@ async fn authenticate(deps: &Deps, value: &str, body: &[u8], now: Timestamp) -> 
     let header = AuthorizationHeader::parse(value).map_err(wrong)?;
     signature::check_window(&header, now.as_second(), None).map_err(wrong)?;
     let (subscriber, key_id) = (&header.key_id.subscriber_id, &header.key_id.key_id);
+    hop::peer(subscriber);
     let unavailable = |error: crate::registry::RegistryError| {
         error!(signer = %subscriber, %error, "signature cannot be checked");
         Refusal::Unavailable
     };
     let Some(mut signer) = deps.registry.key(subscriber, key_id).await.map_err(unavailable)? else {
-        warn!(signer = %subscriber, "signature by an unknown key");
         return Err(
             Unauthenticated::new(format!("key {key_id} of {subscriber} is not registered or not valid now")).into()
         );
     };
-    signature::check_window(&header, now.as_second(), signer.valid_until).map_err(wrong)?;
-    let mut verdict = signature::verify(&header, body, &signer.key);
+    let check = |signer: &PeerKey| {
+        signature::check_window(&header, now.as_second(), signer.valid_until)?;
+        signature::verify(&header, body, &signer.key)
+    };
+    let mut verdict = check(&signer);
     if verdict.is_err()
         && let Some(newer) = deps.registry.newer_key(&signer, key_id).await.map_err(unavailable)?
     {
-        verdict = signature::verify(&header, body, &newer.key);
+        verdict = check(&newer);
         signer = newer;
     }
-    verdict.map_err(|error| {
-        warn!(signer = %subscriber, "signature does not verify");
-        wrong(error)
-    })?;
+    verdict.map_err(wrong)?;
     Ok(signer)
 }
 
@@ -232,13 +253,11 @@ fn check_identity(
 ) -> Result<Timestamp, Fault> {
     let context = &envelope.context;
     let us = &deps.participant.subscriber_id;
-    let (their_id, their_uri, their_path, our_id, our_path, role) = match verb {
-        Verb::Request(_) => {
-            (&context.bap_id, &context.bap_uri, "bap", &context.bpp_id, "context.bpp_id", SubscriberType::Bap)
-        }
-        Verb::Callback(_) => {
-            (&context.bpp_id, &context.bpp_uri, "bpp", &context.bap_id, "context.bap_id", SubscriberType::Bpp)
-        }
+    let bap = (&context.bap_id, &context.bap_uri);
+    let bpp = (&context.bpp_id, &context.bpp_uri);
+    let ((their_id, their_uri), their_path, (our_id, our_uri), our_path, role) = match verb {
+        Verb::Request(_) => (bap, "bap", bpp, "context.bpp_id", SubscriberType::Bap),
+        Verb::Callback(_) => (bpp, "bpp", bap, "context.bap_id", SubscriberType::Bpp),
     };
     let subscriber = &signer.peer.subscriber_id;
     if their_id.as_ref() != Some(subscriber) {
@@ -255,14 +274,27 @@ fn check_identity(
             format!("{subscriber} is not registered as a {their_path}"),
         ));
     }
-    // A search through a gateway names no provider; anything else must be meant for us.
-    let to_anybody = verb == Verb::Request(Action::Search) && our_id.is_none();
+    // A search through a gateway names no provider; anything else must be meant for us. Where a peer's known
+    // fault lets the id be missing, an address still says for whom it was meant.
     let to_gateway = deps.participant.role == SubscriberType::Bg;
-    if !to_anybody && !to_gateway && our_id.as_ref().is_some_and(|id| id != us) {
+    let for_us = match (our_id, our_uri) {
+        (Some(id), _) => id == us,
+        (None, _) if verb == Verb::Request(Action::Search) => true,
+        (None, Some(uri)) => endpoint(uri).is_some_and(|meant| Some(meant) == endpoint(&deps.participant.url)),
+        (None, None) => true,
+    };
+    if !to_gateway && !for_us {
         return Err(Fault::new(Code::InvalidRequest, our_path.to_owned(), format!("expected {us}")));
     }
+    if !signer.serves(context.domain.as_deref()) {
+        return Err(Fault::new(
+            Code::InvalidRequest,
+            "context.domain".to_owned(),
+            format!("expected a domain for which the key of {subscriber} is registered"),
+        ));
+    }
     if let Some(uri) = their_uri.as_deref()
-        && host_of(uri) != host_of(&signer.peer.url)
+        && endpoint(uri).is_none_or(|theirs| Some(theirs) != endpoint(&signer.peer.url))
     {
         return Err(Fault::new(
             Code::InvalidRequest,
@@ -290,30 +322,45 @@ fn check_identity(
     Ok(expires_at)
 }
 
-/// Host and port: what tells one participant's endpoint from another's.
-fn host_of(uri: &str) -> Option<(String, Option<u16>)> {
-    let url = url::Url::parse(uri).ok()?;
+/// Host and port: what tells one participant's endpoint from another's. A URL that carries user information
+/// is none: what stands before its `@` only looks like a host.
+fn endpoint(uri: &str) -> Option<(String, Option<u16>)> {
+    let url = url::Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return None;
+    }
     Some((url.host_str()?.to_owned(), url.port_or_known_default()))
 }
 
-fn refuse(subscriber: &SubscriberId, verb: Verb, fault: Fault) -> Response {
-    info!(subscriber = %subscriber, action = verb.as_str(), code = %fault.code, path = %fault.path, "refused");
-    json(StatusCode::OK, &ack::Response::nack(fault.into()))
+/// A NACK for a fault of the message.
+pub fn refuse(status: StatusCode, fault: Fault) -> Response {
+    // The path of a body that is no message is made of the sender's own words, not of names of fields.
+    if !fault.is_malformed() {
+        hop::path(&fault.path);
+    }
+    ending(Outcome::Nack(fault.code.clone()), json(status, &ack::Response::nack(fault.into())))
+}
+
+/// The response, with how it ends the hop it is the answer of.
+pub fn ending(outcome: Outcome, mut response: Response) -> Response {
+    response.extensions_mut().insert(outcome);
+    response
 }
 
 /// `200 ACK`: a callback will follow.
 pub fn acknowledged() -> Response {
-    json(StatusCode::OK, &ack::Response::ack())
+    ending(Outcome::Ack, json(StatusCode::OK, &ack::Response::ack()))
 }
 
 /// A NACK with its reason.
 pub fn nack(status: StatusCode, code: Code, path: &str, message: String) -> Response {
-    json(status, &ack::Response::nack(at(Error::new(code, message), path)))
+    hop::path(path);
+    ending(Outcome::Nack(code.clone()), json(status, &ack::Response::nack(at(Error::new(code, message), path))))
 }
 
 /// Our own fault: the sender tries again later.
 pub fn unavailable() -> Response {
-    json(StatusCode::SERVICE_UNAVAILABLE, &serde_json::json!({}))
+    ending(Outcome::Failed, json(StatusCode::SERVICE_UNAVAILABLE, &serde_json::json!({})))
 }
 
 /// A JSON response.

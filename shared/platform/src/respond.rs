@@ -17,11 +17,12 @@ use beckn_health_protocol::signature;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
-use tracing::{error, info};
+use tracing::error;
 
 use crate::deliver::Reply;
 use crate::deps::Deps;
 use crate::function::{QueueRecord, RecordFailure, Request, Response};
+use crate::hop;
 use crate::queue::Outgoing;
 use crate::receive::{acknowledged, nack, receive, unavailable};
 use crate::store::replies::{ClaimKey, Replies};
@@ -49,14 +50,7 @@ pub async fn receive_and_enqueue(deps: &Deps, request: Request, action: Action, 
     };
     let (transaction_id, message_id) = (context.transaction_id.as_ref(), context.message_id.as_ref());
     match deps.queues.send(queue, message).await {
-        Ok(()) => {
-            info!(
-                transaction_id = transaction_id.map(|id| id.as_str()),
-                message_id = message_id.map(|id| id.as_str()),
-                action = %action, peer = %verified.subscriber, "acknowledged"
-            );
-            acknowledged()
-        }
+        Ok(()) => acknowledged(),
         Err(fault) if fault.message_at_fault => nack(
             http::StatusCode::OK,
             Code::InvalidRequest,
@@ -107,14 +101,17 @@ impl Inbound {
     /// # Errors
     /// [`RecordFailure::Malformed`]: the record was not written by this version's receiver.
     pub fn from_record(record: &QueueRecord, action: Action) -> Result<Self, RecordFailure> {
+        hop::verb(Verb::Callback(action.callback()));
         let malformed = |what: &str| RecordFailure::Malformed(what.to_owned());
         let subscriber =
             SubscriberId::parse(record.attribute("subscriber_id")?).map_err(|_| malformed("subscriber_id"))?;
+        hop::peer(&subscriber);
         // It was accepted in its sender's reading; a stricter setting since then must not lose it.
         let envelope =
             dialect::read(record.body.as_bytes(), Verb::Request(action), Reading::Compat).map_err(|fault| {
                 RecordFailure::Malformed(format!("the queued message cannot be read: {} at {}", fault.code, fault.path))
             })?;
+        hop::about(&envelope.context);
         let message_id = envelope.context.message_id.clone().ok_or_else(|| malformed("context.message_id"))?;
         Ok(Self {
             expires_at: record.attribute("expires_at")?.parse().map_err(|_| malformed("expires_at"))?,
@@ -232,10 +229,7 @@ impl Inbound {
             Ok(message) => return Ok(dialect::write(&Message::new(context, message))),
             Err(error) => error,
         };
-        info!(
-            transaction_id = self.envelope.context.transaction_id.as_ref().map(|id| id.as_str()),
-            message_id = %self.message_id, action = %self.action, code = error.code.as_str(), path = error.paths.as_deref(), "answered with an error"
-        );
+        hop::code(&error.code);
         // Of all callbacks the 1.1.0 schema requires a body of `on_rating` alone, an error beside it or not.
         let message = (self.action == Action::Rating).then(serde_json::Map::new);
         Ok(dialect::write(&Message { context, message, error: Some(error) }))

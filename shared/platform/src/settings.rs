@@ -27,7 +27,16 @@ pub struct Settings {
     /// `ALLOW_PRIVATE_ADDRESSES` (`true`): deliver to plain-http and private addresses too. For a
     /// network on one machine; never set it on the open internet.
     pub allow_private_addresses: bool,
+    /// `LOOKUPS_PER_MINUTE`: lookups the registry answers each participant in one minute.
+    pub lookups_per_minute: u32,
+    /// `SUBSCRIBES_PER_MINUTE`: subscriptions the registry takes from each participant in one minute.
+    pub subscribes_per_minute: u32,
 }
+
+/// What a registry answers each participant in a minute unless told otherwise, as deployed registries do.
+pub const LOOKUPS_PER_MINUTE: u32 = 7_600;
+/// What a registry takes from each participant in a minute unless told otherwise.
+pub const SUBSCRIBES_PER_MINUTE: u32 = 10;
 
 /// What is wrong with the environment.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -75,12 +84,30 @@ impl Settings {
             reading,
             strict_subscribers,
             allow_private_addresses: variable("ALLOW_PRIVATE_ADDRESSES").as_deref() == Some("true"),
+            lookups_per_minute: count(&variable, "LOOKUPS_PER_MINUTE", LOOKUPS_PER_MINUTE)?,
+            subscribes_per_minute: count(&variable, "SUBSCRIBES_PER_MINUTE", SUBSCRIBES_PER_MINUTE)?,
         })
     }
 
     /// How messages of this peer are read.
     pub fn reading_of(&self, subscriber: &SubscriberId) -> Reading {
         if self.strict_subscribers.contains(subscriber) { Reading::Strict } else { self.reading }
+    }
+}
+
+/// A number of one or more.
+fn count(
+    variable: &impl Fn(&'static str) -> Option<String>,
+    name: &'static str,
+    otherwise: u32,
+) -> Result<u32, SettingsError> {
+    match variable(name).filter(|value| !value.is_empty()) {
+        None => Ok(otherwise),
+        Some(value) => value
+            .parse()
+            .ok()
+            .filter(|count| *count > 0)
+            .ok_or_else(|| SettingsError::new(name, "expected a whole number of 1 or more")),
     }
 }
 

@@ -8,7 +8,7 @@
 //! Invariant: booking reads this table, not the search snapshot; the table's stream tells
 //! `bpp-index` which city to rebuild.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 use beckn_health_domain::catalogue::{Catalogue, City, CityCode, Facility, FacilityId, Practitioner, ServiceId};
@@ -59,7 +59,7 @@ impl CatalogueStore {
             rows.push(self.row(&format!("facility#{}", facility.id), "facility", &facility.city, facility)?);
         }
         self.0.batch_write(table::CATALOGUE, rows).await?;
-        let cities: std::collections::HashMap<&FacilityId, &CityCode> =
+        let cities: HashMap<&FacilityId, &CityCode> =
             catalogue.facilities().iter().map(|facility| (&facility.id, &facility.city)).collect();
         for (index, batch) in catalogue.practitioners().chunks(500).enumerate() {
             let mut rows = Vec::new();
@@ -177,7 +177,8 @@ impl CatalogueStore {
     /// # Errors
     /// DynamoDB failed; doing it again is safe.
     pub async fn remove_others(&self, catalogue: &Catalogue) -> Result<(), StoreError> {
-        let facilities: HashSet<&str> = catalogue.facilities().iter().map(|facility| facility.id.as_str()).collect();
+        let facilities: HashMap<&str, &CityCode> =
+            catalogue.facilities().iter().map(|facility| (facility.id.as_str(), &facility.city)).collect();
         let services: HashSet<(&str, &str)> = catalogue
             .practitioners()
             .iter()
@@ -190,8 +191,9 @@ impl CatalogueStore {
             let partition = format!("city#{}", city.code);
             for pointer in self.0.query(table::CATALOGUE, &partition, "").await? {
                 let id = text(&pointer, "sk").unwrap_or_default();
-                let kept = facilities.contains(id);
-                if !kept {
+                let kept = facilities.contains_key(id);
+                // One that moved to another city is no longer of this one.
+                if facilities.get(id).is_none_or(|now_in| **now_in != city.code) {
                     gone.push(key(&partition, id));
                 }
                 let pk = format!("facility#{id}");

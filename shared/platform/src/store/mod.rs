@@ -5,6 +5,7 @@
 //! own deletion only tidies up.
 
 pub mod catalogue;
+pub mod limits;
 pub mod orders;
 pub mod participants;
 pub mod replies;
@@ -38,10 +39,12 @@ pub mod table {
     pub const TRANSACTIONS: &str = "bap-transactions";
     /// The registry's rows.
     pub const PARTICIPANTS: &str = "registry-participants";
+    /// What each participant asked of the registry in a minute.
+    pub const LIMITS: &str = "registry-limits";
     /// Those whose items may carry `expires_at`, for DynamoDB's own deletion.
-    pub const LAPSING: [&str; 4] = [SLOTS, ORDERS, REPLIES, TRANSACTIONS];
+    pub const LAPSING: [&str; 6] = [SLOTS, ORDERS, REPLIES, TRANSACTIONS, PARTICIPANTS, LIMITS];
     /// All of them.
-    pub const ALL: [&str; 7] = [CATALOGUE, SNAPSHOTS, SLOTS, ORDERS, REPLIES, TRANSACTIONS, PARTICIPANTS];
+    pub const ALL: [&str; 8] = [CATALOGUE, SNAPSHOTS, SLOTS, ORDERS, REPLIES, TRANSACTIONS, PARTICIPANTS, LIMITS];
 }
 
 /// Access to the deployment's tables by their short names.

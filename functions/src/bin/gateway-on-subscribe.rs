@@ -1,0 +1,6 @@
+//! Lambda `gateway-on-subscribe`; see `gateway::on_subscribe`.
+
+#[tokio::main]
+async fn main() -> Result<(), beckn_health_platform::lambda::Error> {
+    beckn_health_platform::lambda::run(beckn_health_functions::gateway::on_subscribe::FUNCTION).await
+}
