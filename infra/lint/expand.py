@@ -2,8 +2,9 @@
 
 SAM's own translator turns each serverless resource into what it makes, then the parameters are filled in and the
 conditions decided, so a linter sees the resources that a deployment to STAGE creates and no others. `dev` is the least
-one can deploy: every parameter that has a default keeps it. `prod` has every option on. Intrinsics whose value only a
-deployment knows (Ref to a resource, GetAtt, pseudo parameters) stay as they are.
+one can deploy: every parameter that has a default keeps it. `stage` is the least outside `dev`. `prod` has every
+option on. Intrinsics whose value only a deployment knows (Ref to a resource, GetAtt, pseudo parameters) stay as they
+are.
 
 Invariant: nothing is asked of AWS; account, region and the parameters without a default are the ones below.
 """
@@ -43,7 +44,9 @@ PARAMETERS = {
     "SubscriberUrl": "https://api.example.org/bpp",
 }
 # The root has some parameters once for each role; the roles may share their values here.
-OF_ROLE = re.compile("^(Bpp|Bap|Gateway|Network)(?=[A-Z])")
+OF_ROLE = re.compile("^(Bpp|Bap|Gateway|Network|Registry)(?=[A-Z])")
+# What the templates' Rules demand outside dev.
+OUTSIDE_DEV = {"ClientJwtIssuer", "ClientJwtAudience"}
 NO_VALUE = object()
 
 
@@ -55,7 +58,8 @@ class Parameters:
         for name, parameter in template.get("Parameters", {}).items():
             default = parameter.get("Default")
             given = PARAMETERS.get(name, PARAMETERS.get(OF_ROLE.sub("", name), default))
-            self.values[name] = given if stage == "prod" or default is None else default
+            wanted = stage == "prod" or default is None or (stage != "dev" and name in OUTSIDE_DEV)
+            self.values[name] = given if wanted else default
         self.values["Stage"] = stage
         missing = sorted(name for name, value in self.values.items() if value is None)
         if missing:

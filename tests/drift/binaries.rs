@@ -35,7 +35,18 @@ pub(crate) fn check() -> Disagreements {
     for name in files.intersection(&functions) {
         runs(&mut found, name);
     }
+    unwinds(&mut found);
     found
+}
+
+/// The release profile says that a panic unwinds: where nothing is said, cargo-lambda builds with "abort", and
+/// one panicking record would take its whole batch with it.
+fn unwinds(found: &mut Disagreements) {
+    let manifest = source("Cargo.toml");
+    let release = manifest.split("[profile.release]").nth(1).and_then(|rest| rest.split("\n[").next());
+    found.unless(release.is_some_and(|profile| profile.contains("panic = \"unwind\"")), || {
+        "Cargo.toml: profile.release does not say panic = \"unwind\"".to_owned()
+    });
 }
 
 /// The binary runs `<role>::<module>::FUNCTION`, and that module's constant bears the binary's name.

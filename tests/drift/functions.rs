@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use beckn_health_platform::function::{Function, Trigger};
 use serde_json::{Value, json};
 
-use crate::stacks::{PREFIX, Stacks, environment, owner, pascal, physical};
+use crate::stacks::{PREFIX, Stacks, environment, identity, owner, pascal, physical};
 use crate::{Disagreements, reads_what_was_removed, source};
 
 /// Longest an HTTP API waits for a function, in seconds.
@@ -150,9 +150,10 @@ fn variables(found: &mut Disagreements, function: &Function, template: &Value, r
             "QUEUE_URL_PREFIX",
             json!({ "Fn::Sub": format!("https://sqs.${{AWS::Region}}.${{AWS::URLSuffix}}/${{AWS::AccountId}}/{PREFIX}") }),
         ),
-        ("SUBSCRIBER_ID", json!({ "Ref": "SubscriberId" })),
-        ("SUBSCRIBER_URL", json!({ "Ref": "SubscriberUrl" })),
-        ("KEY_ID", json!({ "Ref": "KeyId" })),
+        ("SUBSCRIBER_ID", json!({ "Ref": format!("{}SubscriberId", identity(name)) })),
+        // The registry is reached where everyone else is told it is.
+        ("SUBSCRIBER_URL", json!({ "Ref": if role == "registry" { "RegistryUrl" } else { "SubscriberUrl" } })),
+        ("KEY_ID", json!({ "Ref": format!("{}KeyId", identity(name)) })),
         ("READING", json!({ "Ref": "Reading" })),
         ("STRICT_SUBSCRIBERS", json!({ "Ref": "StrictSubscribers" })),
         (

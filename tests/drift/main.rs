@@ -4,6 +4,7 @@
 //! Each test collects every disagreement and names them all, so one run tells what to mend.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod actions;
 mod binaries;
 mod functions;
 mod policies;

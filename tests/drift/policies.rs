@@ -1,26 +1,34 @@
 //! What each function's role may do, against the tables and queues its constant names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use beckn_health_platform::function::{Function, Trigger};
+use beckn_health_platform::store::replies::ClaimKey;
+use beckn_health_platform::store::table;
+use beckn_health_protocol::action::Action;
+use beckn_health_protocol::ids::{MessageId, SubscriberId};
 use serde_json::{Value, json};
 
-use crate::Disagreements;
-use crate::stacks::{Stacks, environment, listed, owner, pascal};
+use crate::stacks::{Stacks, environment, identity, listed, owner, pascal};
+use crate::{Disagreements, actions};
 
 /// What a policy allows, in the words of the constants.
 #[derive(Default)]
 struct Allowed {
     /// Logical ids of the tables that may be read or written.
     tables: BTreeSet<String>,
+    /// What may be done to the items of each of them.
+    actions: BTreeMap<String, BTreeSet<String>>,
+    /// The partitions of a table that may be used, by the pattern of their keys; all of them if absent.
+    partitions: BTreeMap<String, String>,
     /// Indexes that may be queried, as `<logical id of the table>/<index>`.
     indexes: BTreeSet<String>,
     /// Logical ids of the queues that may be sent to.
     sends: BTreeSet<String>,
     /// Logical ids of the queues whose messages may be made visible.
     visibility: BTreeSet<String>,
-    /// Whether the signing key may be read.
-    signs: bool,
+    /// The parameter that names the secret that may be read.
+    secret: Option<String>,
 }
 
 pub(crate) fn check(stacks: &Stacks) -> Disagreements {
@@ -37,13 +45,12 @@ pub(crate) fn check(stacks: &Stacks) -> Disagreements {
         compare(&mut found, &function, &allowed);
         queried.extend(allowed.indexes);
         denials(&mut found, &function, &statements);
-        let secret = environment(template, resource).get("SIGNING_KEY_SECRET").cloned().unwrap_or_default();
-        let given = !secret.is_null() && secret != "";
-        found.unless(given == allowed.signs, || {
-            format!(
-                "{}: SIGNING_KEY_SECRET given: {given}, its policy lets it read the secret: {}",
-                function.name, allowed.signs
-            )
+        let given = environment(template, resource).get("SIGNING_KEY_SECRET").cloned().unwrap_or_default();
+        let given = given["Ref"].as_str().map(str::to_owned);
+        found.differs(&format!("{}: SIGNING_KEY_SECRET", function.name), &given, &allowed.secret);
+        let own = format!("{}SigningKeySecretArn", identity(function.name));
+        found.unless(given.as_ref().is_none_or(|given| *given == own), || {
+            format!("{}: SIGNING_KEY_SECRET is not its own, {own}", function.name)
         });
     }
     let mut indexes = BTreeSet::new();
@@ -70,15 +77,22 @@ fn allowed(found: &mut Disagreements, name: &str, statements: &[&Value]) -> Allo
                         suffixed(resource, "Queue").map(|id| allowed.visibility.insert(id)).is_some()
                     }
                     ("secretsmanager:GetSecretValue", _) => {
-                        allowed.signs = true;
-                        **resource == json!({ "Ref": "SigningKeySecretArn" })
+                        allowed.secret = resource["Ref"].as_str().map(str::to_owned);
+                        allowed.secret.is_some()
                     }
                     (_, Some("dynamodb")) if index(resource).is_some() => {
                         let id = suffixed(resource, "Table").map(|id| allowed.tables.insert(id));
                         allowed.indexes.extend(index(resource).map(|(id, name)| format!("{id}/{name}")));
                         id.is_some() && action == "dynamodb:Query"
                     }
-                    (_, Some("dynamodb")) => suffixed(resource, "Table").map(|id| allowed.tables.insert(id)).is_some(),
+                    (_, Some("dynamodb")) => suffixed(resource, "Table")
+                        .map(|id| {
+                            allowed.tables.insert(id.clone());
+                            let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+                            allowed.partitions.extend(keys.as_str().map(|keys| (id.clone(), keys.to_owned())));
+                            allowed.actions.entry(id).or_default().insert(action.to_owned());
+                        })
+                        .is_some(),
                     // A stream whose batches failed leaves a note of them on its dead-letter queue.
                     _ => false,
                 };
@@ -106,12 +120,38 @@ fn compare(found: &mut Disagreements, function: &Function, allowed: &Allowed) {
         names.iter().map(|name| format!("{}{kind}", pascal(name))).collect()
     };
     found.sets(&format!("{name}: tables it may use"), &allowed.tables, &ids(function.tables, "Table"));
+    for table in function.tables {
+        let id = format!("{}Table", pascal(table));
+        let granted = allowed.actions.get(&id).cloned().unwrap_or_default();
+        found.sets(&format!("{name}: actions on {table}"), &granted, &actions::of(function, table));
+        let partitions = allowed.partitions.get(&id).cloned();
+        found.differs(&format!("{name}: partitions of {table}"), &partitions, &partition(name, table));
+    }
     found.sets(&format!("{name}: queues it may send to"), &allowed.sends, &ids(function.sends_to, "Queue"));
     let own = match function.trigger {
         Trigger::Queue { queue, .. } => ids(&[queue], "Queue"),
         Trigger::Http { .. } | Trigger::Stream { .. } | Trigger::Schedule { .. } => BTreeSet::new(),
     };
     found.sets(&format!("{name}: queues whose messages it may put back"), &allowed.visibility, &own);
+}
+
+/// Where a function uses some partitions of a table alone, the pattern of their keys.
+fn partition(function: &str, table: &str) -> Option<String> {
+    // A claim is on a message of the action answered, or on a lapse; bpp-dispatch marks replies of any.
+    if table == table::REPLIES {
+        let claim = match function.strip_prefix("bpp-on-") {
+            Some(action) => {
+                let action: Action = action.parse().unwrap();
+                let message = MessageId::parse("5f1c2a34-9b0e-4d6f-8a71-3c2b1d0e9f85").unwrap();
+                ClaimKey::new(&SubscriberId::parse("bap.example").unwrap(), action, &message)
+            }
+            None if function == "bpp-expire" => ClaimKey::lapse("order", 0),
+            None => return None,
+        };
+        return claim.as_str().split_once('#').map(|(kind, _)| format!("{kind}#*"));
+    }
+    // An item is looked up in its facility; bpp-index rebuilds from everything.
+    (table == table::CATALOGUE && function != "bpp-index").then(|| "facility#*".to_owned())
 }
 
 /// SAM attaches a managed policy to functions of queues and streams that may read any of them; each

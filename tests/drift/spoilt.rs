@@ -23,12 +23,48 @@ pub(crate) fn check() {
             json!("/bpp/chosen"),
         ),
         ("bpp-on-select: Timeout", functions::check, "/Resources/BppOnSelectFunction/Properties/Timeout", json!(10)),
+        (
+            "registry-lookup: variable KEY_ID",
+            functions::check,
+            "/Resources/RegistryLookupFunction/Properties/Environment/Variables/KEY_ID",
+            json!({ "Ref": "KeyId" }),
+        ),
+        (
+            "registry-lookup: actions on registry-participants: dynamodb:ConditionCheckItem is one too many",
+            policies::check,
+            "/Resources/RegistryLookupFunction/Properties/Policies/0/Statement/0/Action",
+            json!("dynamodb:ConditionCheckItem"),
+        ),
         ("KEY_ID", functions::check, "/Globals/Function/Environment/Variables/KEY_ID", Value::Null),
         (
             "bpp-on-select: tables",
             policies::check,
             "/Resources/BppOnSelectFunction/Properties/Policies/0/Statement/2/Resource",
             json!({ "Fn::GetAtt": "BppOrdersTable.Arn" }),
+        ),
+        (
+            "bpp-on-select: actions on bpp-slots: dynamodb:Query is one too many",
+            policies::check,
+            "/Resources/BppOnSelectFunction/Properties/Policies/0/Statement/3/Action",
+            json!(["dynamodb:BatchGetItem", "dynamodb:Query"]),
+        ),
+        (
+            "bpp-on-init: actions on bpp-slots: dynamodb:DeleteItem is missing",
+            policies::check,
+            "/Resources/BppOnInitFunction/Properties/Policies/0/Statement/3/Action",
+            json!(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"]),
+        ),
+        (
+            "bpp-on-init: partitions of bpp-replies",
+            policies::check,
+            "/Resources/BppOnInitFunction/Properties/Policies/0/Statement/5/Condition/ForAllValues:StringLike/dynamodb:LeadingKeys",
+            json!("confirm#*"),
+        ),
+        (
+            "bpp-expire: partitions of bpp-replies is None",
+            policies::check,
+            "/Resources/BppExpireFunction/Properties/Policies/0/Statement/2/Condition",
+            Value::Null,
         ),
         (
             "bpp-select: queues it may send to",
@@ -162,8 +198,9 @@ pub(crate) fn check() {
     let sound = Stacks::read();
     for (expected, check, place, value) in cases {
         let mut spoilt = sound.clone();
-        let template = &mut spoilt.nested.iter_mut().find(|(stack, _)| *stack == "bpp").unwrap().1;
-        *template.pointer_mut(place).unwrap_or_else(|| panic!("infra/bpp.yaml has no {place}")) = value.clone();
+        let mut stacks = spoilt.nested.iter_mut();
+        let part = stacks.find_map(|(_, template)| template.pointer_mut(place));
+        *part.unwrap_or_else(|| panic!("no template has {place}")) = value.clone();
         let found = check(&spoilt).0;
         assert!(found.iter().any(|what| what.contains(expected)), "{place} spoilt, {expected} not named: {found:?}");
     }

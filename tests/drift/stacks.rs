@@ -45,6 +45,12 @@ impl Stacks {
     }
 }
 
+/// What begins the names of the parameters that say who a function's subscriber is. Gateway and
+/// registry share a stack, so the registry's have a prefix.
+pub(crate) fn identity(function: &str) -> &'static str {
+    if function.starts_with("registry-") { "Registry" } else { "" }
+}
+
 /// `bpp-on-select` as `BppOnSelect`.
 pub(crate) fn pascal(name: &str) -> String {
     name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect()

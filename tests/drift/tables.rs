@@ -12,8 +12,9 @@ use beckn_health_platform::store::table;
 use beckn_health_protocol::dialect::Reading;
 use serde_json::{Value, json};
 
+use crate::actions::store;
 use crate::stacks::{Stacks, pascal, physical};
-use crate::{Disagreements, reads_what_was_removed, source};
+use crate::{Disagreements, reads_what_was_removed};
 
 pub(crate) fn check(stacks: &Stacks) -> Disagreements {
     let mut found = Disagreements::default();
@@ -119,6 +120,7 @@ pub(crate) async fn check_local(stacks: &Stacks) -> Disagreements {
         catalogue: None,
         clock: Arc::new(SystemClock),
         reading: Reading::Compat,
+        callers: None,
     })
     .await
     .unwrap();
@@ -169,11 +171,6 @@ pub(crate) async fn check_local(stacks: &Stacks) -> Disagreements {
     }
     network.stop().await;
     found
-}
-
-/// The source of the module that uses a table.
-fn store(name: &str) -> String {
-    source(&format!("shared/platform/src/store/{}.rs", name.split_once('-').unwrap().1))
 }
 
 fn keys(properties: &Value) -> Vec<String> {
