@@ -11,9 +11,11 @@ use axum::extract::Request;
 use axum::response::IntoResponse as _;
 use beckn_health::commands::Failure;
 use beckn_health::network::Network;
-use beckn_health::network::identity::{Role, new_signing_key, subscription};
+use beckn_health::network::identity::{Role, new_key, subscription};
 use beckn_health_platform::clock::{Clock as _, SystemClock};
 use beckn_health_platform::participant::Participant;
+use beckn_health_platform::participant::keys::Keys;
+use beckn_health_platform::participant::ring::KeyRing;
 use beckn_health_platform::store::participants::Participants;
 use beckn_health_protocol::ids::{KeyId, SubscriberId};
 use beckn_health_protocol::registry::SubscriberType;
@@ -62,9 +64,8 @@ impl Consumer {
         let participant = Participant {
             subscriber_id: SubscriberId::parse("bap.benches.localhost")?,
             url: format!("http://{}", listener.local_addr()?),
-            key_id: KeyId::parse("k1")?,
             role: SubscriberType::Bap,
-            signing_key: Some(new_signing_key()),
+            keys: Keys::fixed(KeyRing::of(None, new_key(KeyId::parse("k1")?))),
         };
         let row = subscription(&participant, None, SystemClock.now());
         Participants::new(network.role(Role::Registry).tables.clone()).put(&row).await?;
@@ -90,9 +91,33 @@ impl Consumer {
     /// # Errors
     /// The message cannot be written.
     pub fn sign(&self, action: &str, to_provider: bool, message: &Value) -> Result<Signed, Failure> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let message_id = next_id();
+        self.signed(&message_id, &message_id, action, to_provider, message)
+    }
+
+    /// The same for a further message of a transaction.
+    ///
+    /// # Errors
+    /// The message cannot be written.
+    pub fn sign_in(
+        &self,
+        transaction_id: &str,
+        action: &str,
+        to_provider: bool,
+        message: &Value,
+    ) -> Result<Signed, Failure> {
+        self.signed(transaction_id, &next_id(), action, to_provider, message)
+    }
+
+    fn signed(
+        &self,
+        transaction_id: &str,
+        message_id: &str,
+        action: &str,
+        to_provider: bool,
+        message: &Value,
+    ) -> Result<Signed, Failure> {
         let now = SystemClock.now();
-        let message_id = format!("be9c0000-0000-4000-8000-{:012x}", NEXT.fetch_add(1, Ordering::Relaxed));
         let mut context = json!({
             "domain": "dhp:0.7.3",
             "action": action,
@@ -100,7 +125,7 @@ impl Consumer {
             "location": { "city": { "code": "std:080" }, "country": { "code": "IND" } },
             "bap_id": self.participant.subscriber_id,
             "bap_uri": self.participant.url,
-            "transaction_id": message_id,
+            "transaction_id": transaction_id,
             "message_id": message_id,
             "timestamp": now.to_string(),
             "ttl": "PT10M",
@@ -110,8 +135,8 @@ impl Consumer {
             context["bpp_uri"] = json!(format!("{}/bpp", self.network));
         }
         let body = serde_json::to_vec(&json!({ "context": context, "message": message }))?;
-        let authorization = self.participant.sign(&body, now)?;
-        Ok(Signed { message_id, authorization, body: Bytes::from(body) })
+        let authorization = self.participant.keys.held()?.sign(&self.participant.subscriber_id, &body, now);
+        Ok(Signed { message_id: message_id.to_owned(), authorization, body: Bytes::from(body) })
     }
 
     /// How many callbacks have come.
@@ -127,6 +152,12 @@ impl Consumer {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(signed.message_id.clone(), tell);
         told
     }
+}
+
+/// An id that no message of this process has yet.
+fn next_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("be9c0000-0000-4000-8000-{:012x}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 #[derive(Deserialize)]

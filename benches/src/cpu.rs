@@ -144,6 +144,7 @@ async fn scene() -> Result<(Network, Consumer, Value), Failure> {
         catalogue: Some(shipped_catalogue()?),
         clock: Arc::new(SystemClock),
         reading: Reading::Compat,
+        callers: None,
     })
     .await?;
     let consumer = Consumer::join(&network).await?;
@@ -294,7 +295,7 @@ impl Bench {
         let now = SystemClock.now();
         let context = inbound.envelope.context.reply(Callback::OnSelect, &us.subscriber_id, &us.url, now);
         let body = dialect::write(&Message::new(context, &self.reply));
-        black_box(us.sign(&body, now)?);
+        black_box(us.keys.held()?.sign(&us.subscriber_id, &body, now));
         Ok(())
     }
 }

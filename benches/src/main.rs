@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use beckn_health::commands::Failure;
 use beckn_health_benches::machine::{Circumstances, load};
 use beckn_health_benches::report::Report;
-use beckn_health_benches::{cold_start, cpu, search, throughput};
+use beckn_health_benches::{cold_start, cost, cpu, search, throughput};
 use clap::{Parser, ValueEnum};
 
 /// A part of the report.
@@ -20,6 +20,8 @@ enum Part {
     Throughput,
     /// From search to on_search, by size of the catalogue.
     Search,
+    /// The AWS calls of a booking and what a million of them cost a provider.
+    Cost,
 }
 
 /// Measure the network against its budgets and write a report.
@@ -30,7 +32,7 @@ enum Part {
 #[command(name = "bench-report", version)]
 struct Arguments {
     /// The parts to measure
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "cpu,cold-start,throughput,search")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "cpu,cold-start,throughput,search,cost")]
     parts: Vec<Part>,
     /// Practitioners of the catalogues searched
     #[arg(long, value_delimiter = ',', default_value = "100,10000,100000")]
@@ -47,6 +49,9 @@ struct Arguments {
     /// Searches of each kind and size
     #[arg(long, default_value_t = 300)]
     searches: usize,
+    /// Bookings whose AWS calls are counted
+    #[arg(long, default_value_t = 50)]
+    bookings: usize,
     /// Where to write the report; its JSON goes beside it
     #[arg(long, default_value = "target/bench-report.md")]
     out: PathBuf,
@@ -91,16 +96,17 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut circumstances = Circumstances::of(root, arguments.date.clone());
     let mut sections = Vec::new();
     // In this order whatever was asked for, each part once.
-    for part in [Part::Cpu, Part::ColdStart, Part::Throughput, Part::Search] {
+    for part in [Part::Cpu, Part::ColdStart, Part::Throughput, Part::Search, Part::Cost] {
         if !arguments.parts.contains(&part) {
             continue;
         }
         eprintln!("{part:?} …");
-        sections.push(match part {
-            Part::Cpu => cpu::measure()?,
-            Part::ColdStart => cold_start::measure(&binaries, arguments.starts)?,
-            Part::Throughput => throughput::measure(&arguments.connections, arguments.seconds, folder)?,
-            Part::Search => search::measure(&arguments.practitioners, arguments.searches)?,
+        sections.extend(match part {
+            Part::Cpu => vec![cpu::measure()?],
+            Part::ColdStart => vec![cold_start::measure(&binaries, arguments.starts)?],
+            Part::Throughput => vec![throughput::measure(&arguments.connections, arguments.seconds, folder)?],
+            Part::Search => vec![search::measure(&arguments.practitioners, arguments.searches)?],
+            Part::Cost => cost::measure(arguments.bookings)?,
         });
     }
     circumstances.load_after = load();

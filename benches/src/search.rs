@@ -155,12 +155,13 @@ async fn search(practitioners: usize, searches: usize) -> Result<Measured, Failu
         catalogue: Some(catalogue),
         clock: Arc::new(SystemClock),
         reading: Reading::Compat,
+        callers: None,
     })
     .await?;
     let ready_after = started_at.elapsed();
     let resident_mib = resident_kib(std::process::id()).unwrap_or(0) as f64 / 1_024.0;
     let consumer = Consumer::join(&network).await?;
-    let app = Client::new(&network.base_url())?;
+    let app = Client::with_token(&network.base_url(), Some(network.token().to_owned()))?;
     let mut ways: Vec<(Way, Vec<Duration>)> = Way::ALL.map(|way| (way, Vec::with_capacity(searches))).into();
     for turn in 0..WARM_UP + searches {
         // Points around the middle of the city, so that not one answer is given again and again.

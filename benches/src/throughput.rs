@@ -125,6 +125,7 @@ fn run(data: Option<&Path>, responders: Responders, connections: usize, duration
             catalogue: Some(shipped_catalogue()?),
             clock: Arc::new(SystemClock),
             reading: Reading::Compat,
+            callers: None,
         })
         .await?;
         let consumer = Consumer::join(&network).await?;

@@ -5,6 +5,7 @@
 
 pub mod commands;
 pub mod network;
+pub mod operator;
 pub mod progress;
 pub mod sample;
 pub mod sqs;

@@ -13,6 +13,7 @@ const WAIT_SECONDS: u64 = 10;
 pub struct Client {
     http: reqwest::Client,
     base: String,
+    token: Option<String>,
 }
 
 /// A message the BAP has sent.
@@ -24,13 +25,23 @@ pub struct Accepted {
 }
 
 impl Client {
-    /// A client of the network at `base`, e.g. `http://127.0.0.1:8080`.
+    /// A client of the network at `base`, e.g. `http://127.0.0.1:8080`, with the bearer token that its client API
+    /// wants, if it wants one.
     ///
     /// # Errors
     /// The HTTP client cannot be built.
-    pub fn new(base: &str) -> Result<Self, Failure> {
+    pub fn with_token(base: &str, token: Option<String>) -> Result<Self, Failure> {
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
-        Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
+        let token = token.filter(|token| !token.is_empty());
+        Ok(Self { http, base: base.trim_end_matches('/').to_owned(), token })
+    }
+
+    /// A request with the token, if there is one.
+    fn authorized(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     /// `POST /client/{action}`.
@@ -40,8 +51,12 @@ impl Client {
     pub async fn send(&self, action: &str, context: Value, message: Value) -> Result<Accepted, Failure> {
         let body = json!({ "context": context, "message": message });
         let url = format!("{}/client/{action}", self.base);
-        let response = self.http.post(&url).json(&body).send().await.map_err(|error| self.unreachable(&error))?;
+        let response =
+            self.authorized(self.http.post(&url)).json(&body).send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
+        if matches!(status.as_u16(), 401 | 403) {
+            return Err(self.not_let_in());
+        }
         let answer: Value = response.json().await.map_err(|error| self.unreachable(&error))?;
         if !status.is_success() {
             return Err(Failure(format!("{action} was not accepted: {}", sentence(&answer["error"]))));
@@ -78,10 +93,24 @@ impl Client {
     /// The network cannot be reached, or does not know the transaction.
     pub async fn transaction(&self, transaction_id: &str, query: &str) -> Result<Value, Failure> {
         let url = format!("{}/client/transactions/{transaction_id}?{query}", self.base);
-        let response = self.http.get(&url).send().await.map_err(|error| self.unreachable(&error))?;
+        let response = self.authorized(self.http.get(&url)).send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
+        if matches!(status.as_u16(), 401 | 403) {
+            return Err(self.not_let_in());
+        }
         let answer: Value = response.json().await.map_err(|error| self.unreachable(&error))?;
         if status.is_success() { Ok(answer) } else { Err(Failure(sentence(&answer["error"]))) }
+    }
+
+    fn not_let_in(&self) -> Failure {
+        Failure(match self.token {
+            None => format!(
+                "{} wants a token: give it with --token or BECKN_HEALTH_TOKEN; a local network prints it when it \
+                 starts and keeps it in the file `token` of its --data folder",
+                self.base
+            ),
+            Some(_) => format!("{} does not accept the token; it may have expired", self.base),
+        })
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {

@@ -38,6 +38,7 @@ impl Demo {
             catalogue: Some(catalogue.clone()),
             clock: Arc::new(SystemClock),
             reading: Reading::Compat,
+            callers: None,
         })
         .await?;
         let base = network.base_url();
@@ -45,7 +46,7 @@ impl Demo {
             say(&format!("A network of BAP, gateway, registry and BPP runs on {base}"));
             say("A patient looks for a cardiologist within 10 km and books the nearest one.\n");
         }
-        let booked = book(&Client::new(&base)?).await;
+        let booked = book(&Client::with_token(&base, Some(network.token().to_owned()))?).await;
         network.stop().await;
         let transaction = booked?;
         let steps = timeline::steps(&transaction);

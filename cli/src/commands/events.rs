@@ -122,8 +122,8 @@ pub fn signed(path: &Path, bytes: &[u8], at: Timestamp) -> Result<Vec<u8>, Failu
 fn request(event: &mut Value, at: Timestamp, key: &SigningKey) -> Result<(), String> {
     event["requestContext"]["timeEpoch"] = json!(at.as_millisecond());
     event["requestContext"]["time"] = json!(at.strftime("%d/%b/%Y:%H:%M:%S %z").to_string());
-    if event["headers"]["authorization"].is_null() {
-        // The app's own API: its messages are neither signed nor dated.
+    if !event["headers"]["authorization"].as_str().is_some_and(|header| header.starts_with("Signature ")) {
+        // The app's own API takes a token; its messages are neither signed nor dated.
         return Ok(());
     }
     let body = dated(event["body"].as_str().ok_or("body: expected text")?, at)?;
@@ -147,13 +147,16 @@ fn record(record: &mut Value, at: Timestamp, key: &SigningKey) -> Result<(), Str
         record["attributes"][name] = json!(at.as_millisecond().to_string());
     }
     let attributes = &mut record["messageAttributes"];
+    let mut signed_until = Timestamp::MAX;
     if let Some(authorization) = attributes.get_mut("authorization") {
         let value = resigned(&authorization["stringValue"], &body, at, key)
             .map_err(|problem| format!("messageAttributes.authorization: {problem}"))?;
         authorization["stringValue"] = json!(value);
+        signed_until = at.saturating_add(SIGNATURE_LIFETIME).unwrap_or(Timestamp::MAX);
     }
     if let Some(expires_at) = attributes.get_mut("expires_at") {
-        expires_at["stringValue"] = json!(expiry(&body, at)?.to_string());
+        // A gateway carries a message no longer than its sender's signature lives.
+        expires_at["stringValue"] = json!(expiry(&body, at)?.min(signed_until).to_string());
     }
     record["body"] = json!(body);
     Ok(())

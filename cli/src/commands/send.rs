@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use beckn_health_platform::participant::ring::KeyRing;
 use beckn_health_protocol::action::{Action, Verb};
-use beckn_health_protocol::signature::{self, SigningKey};
+use beckn_health_protocol::ids::SubscriberId;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::{Failure, read, say};
-use crate::network::identity::KeyFile;
 
 /// Sign a message, send it and print the answer.
 #[derive(Args)]
@@ -41,21 +41,20 @@ impl Send {
             let known: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
             Failure(format!("{} is no action; expected one of {} or its on_ callback", self.action, known.join(", ")))
         })?;
-        let key: KeyFile = serde_json::from_slice(&self.key_bytes()?).map_err(|error| {
+        let ring = KeyRing::parse(&self.key_bytes()?, None).map_err(|error| {
             Failure(format!("{} is no key file: {error}; make one with `beckn-health keys new`", self.key.display()))
         })?;
-        let signing_key = SigningKey::from_base64(&key.signing_private_key)
-            .map_err(|error| Failure(format!("{}: {error}", self.key.display())))?;
+        let Some(subscriber_id) = &ring.subscriber_id else {
+            return Err(Failure(format!("{}: subscriber_id is missing", self.key.display())));
+        };
         let message = match &self.file {
             Some(path) => serde_json::from_slice(&read(path)?)
                 .map_err(|error| Failure(format!("{} is no JSON: {error}", path.display())))?,
             None if verb == Verb::Request(Action::Search) => sample_search(),
             None => return Err(Failure(format!("a {} needs --file with its message", self.action))),
         };
-        let body = serde_json::to_vec(&self.completed(message, &key, verb)?)?;
-        let created = now().as_second();
-        let authorization =
-            signature::sign(&body, &key.subscriber_id, &key.key_id, &signing_key, created, created + 300);
+        let body = serde_json::to_vec(&self.completed(message, subscriber_id, verb)?)?;
+        let authorization = ring.sign(subscriber_id, &body, now());
         let url = format!("{}/{}", self.to.trim_end_matches('/'), self.action);
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
         let response = http
@@ -100,7 +99,7 @@ impl Send {
     }
 
     /// The message with everything its context must have.
-    fn completed(&self, mut message: Value, key: &KeyFile, verb: Verb) -> Result<Value, Failure> {
+    fn completed(&self, mut message: Value, sender: &SubscriberId, verb: Verb) -> Result<Value, Failure> {
         let Some(object) = message.as_object_mut() else {
             return Err(Failure("expected a message of the form {\"context\": {…}, \"message\": {…}}".to_owned()));
         };
@@ -118,7 +117,7 @@ impl Send {
         fill("domain", json!("dhp:0.7.3"));
         fill("action", json!(self.action));
         fill("version", json!("1.1.0"));
-        fill(id, json!(key.subscriber_id));
+        fill(id, json!(sender));
         fill(uri, json!(self.uri.clone().unwrap_or_else(|| self.own_uri(verb))));
         fill("transaction_id", json!(fresh_id()));
         fill("message_id", json!(fresh_id()));

@@ -1,8 +1,8 @@
 //! A transaction as a timeline for people.
 
-use std::io::IsTerminal as _;
-
 use serde_json::{Value, json};
+
+use super::paint::Paint;
 
 /// Between the words of what was decided.
 const SEPARATOR: &str = " · ";
@@ -99,7 +99,7 @@ pub fn to_json(steps: &[Step]) -> Value {
 
 /// The lines of the timeline. Of what a callback decided, only what the one before it did not say.
 pub fn lines(steps: &[Step]) -> Vec<String> {
-    let paint = Paint::new();
+    let paint = Paint::of_stdout();
     let mut lines = Vec::new();
     let mut known: Vec<&str> = Vec::new();
     for step in steps {
@@ -107,7 +107,7 @@ pub fn lines(steps: &[Step]) -> Vec<String> {
         lines.push(format!(
             "{} {} {} → {}  {}{took}",
             paint.faint(&format!("{:>6} ms", step.at_ms)),
-            paint.bold(&step.action),
+            paint.bold(&format!("{:<10}", step.action)),
             short(&step.from),
             short(&step.to),
             if step.ack == "ACK" { paint.good(&step.ack) } else { paint.bad(&step.ack) },
@@ -116,7 +116,7 @@ pub fn lines(steps: &[Step]) -> Vec<String> {
             lines.push(format!(
                 "{} {} {} → {}  after {milliseconds} ms",
                 paint.faint(&format!("{:>6} ms", step.at_ms + milliseconds)),
-                paint.bold(action),
+                paint.bold(&format!("{action:<10}")),
                 short(from),
                 short(&step.from),
             ));
@@ -190,33 +190,4 @@ fn instant(message: &Value) -> Option<i64> {
 /// The first label of a host name is enough on one screen.
 fn short(participant: &str) -> &str {
     participant.split('.').next().unwrap_or(participant)
-}
-
-/// Colours, on a terminal only.
-struct Paint(bool);
-
-impl Paint {
-    fn new() -> Self {
-        Self(std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-    }
-
-    fn with(&self, code: &str, text: &str) -> String {
-        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    }
-
-    fn faint(&self, text: &str) -> String {
-        self.with("2", text)
-    }
-
-    fn bold(&self, text: &str) -> String {
-        self.with("1", &format!("{text:<10}"))
-    }
-
-    fn good(&self, text: &str) -> String {
-        self.with("32", text)
-    }
-
-    fn bad(&self, text: &str) -> String {
-        self.with("31", text)
-    }
 }

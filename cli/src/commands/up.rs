@@ -10,10 +10,14 @@ use beckn_health_protocol::dialect::Reading;
 use clap::Args;
 
 use super::{Failure, log_to_stderr, read_catalogue, say, shipped_catalogue};
-use crate::network::{Config, Network};
+use crate::network::callers::Callers;
+use crate::network::{Config, Network, aws};
 
 /// Longest wait for what is still being answered when the network is stopped.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// The variable that tells the tokens of the client API.
+const TOKEN: &str = "BECKN_HEALTH_TOKEN";
 
 /// Run the four roles on one port.
 #[derive(Args)]
@@ -27,6 +31,11 @@ pub struct Up {
     /// Folder that keeps keys, orders and messages across restarts; in memory when absent
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Also answer as DynamoDB, SQS and Secrets Manager on this port of 127.0.0.1, for `cargo lambda` and the
+    /// operator's commands; 0 takes a free one. Whoever may use this machine can then read the network's keys
+    /// and messages through it
+    #[arg(long)]
+    aws_port: Option<u16>,
     /// What the provider offers; the sample city when absent (with --data: what was loaded before)
     #[arg(long)]
     catalogue: Option<PathBuf>,
@@ -45,14 +54,32 @@ impl Up {
             None if known => None,
             None => Some(shipped_catalogue()?),
         };
-        let network = Network::start(Config {
+        let aws = match self.aws_port {
+            Some(port) => Some(aws::Port::take(port).await?),
+            None => None,
+        };
+        let callers = match std::env::var(TOKEN).ok().filter(|tokens| !tokens.is_empty()) {
+            Some(tokens) => Some(Callers::parse(&tokens).map_err(|problem| Failure(format!("{TOKEN}: {problem}")))?),
+            None => None,
+        };
+        let is_told = callers.is_some();
+        let mut network = Network::start(Config {
             listen: SocketAddr::new(self.host, self.port),
             data: self.data,
             catalogue,
             clock: Arc::new(SystemClock),
             reading: Reading::Compat,
+            callers,
         })
         .await?;
+        if let Some(port) = aws {
+            say(&format!("aws {}", port.url()));
+            network.serve_aws(port);
+        }
+        // Who told it knows it.
+        if !is_told {
+            say(&format!("token {}", network.token()));
+        }
         say(&format!("ready {}", network.base_url()));
         stopped().await;
         eprintln!("stopping");

@@ -1,5 +1,6 @@
 //! The embedded DynamoDB: the same SDK calls as on AWS, answered by SQLite in this process.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use aws_sdk_dynamodb::types::{
@@ -19,6 +20,8 @@ pub(super) struct Embedded {
     pub(super) database: Database,
     /// A client of it.
     pub(super) client: aws_sdk_dynamodb::Client,
+    /// Where it is served.
+    pub(super) address: SocketAddr,
 }
 
 /// Opens the database (in memory without `data`), serves it on a loopback port for as long as
@@ -53,7 +56,7 @@ pub(super) async fn start(
         .build();
     let client = aws_sdk_dynamodb::Client::from_conf(config);
     create_tables(&client, prefix).await.map_err(failed)?;
-    Ok(Embedded { database, client })
+    Ok(Embedded { database, client, address })
 }
 
 /// Deletes what has long lapsed every hour until `stop`, as DynamoDB does in its own time.
@@ -116,11 +119,11 @@ async fn create_tables(client: &aws_sdk_dynamodb::Client, prefix: &str) -> Resul
             let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(view).build();
             call = call.stream_specification(stream.map_err(|error| error.to_string())?);
         }
-        if let Some(name) = index(short) {
+        for name in indexes(short) {
             let (hash, range) = (format!("{name}_pk"), format!("{name}_sk"));
             let keys_only = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
             let index = GlobalSecondaryIndex::builder()
-                .index_name(name)
+                .index_name(*name)
                 .key_schema(element(&hash, KeyType::Hash)?)
                 .key_schema(element(&range, KeyType::Range)?)
                 .projection(keys_only)
@@ -157,12 +160,12 @@ fn stream_view(table: &str) -> Option<StreamViewType> {
     }
 }
 
-/// The keys-only index of a table, if it has one; its keys are `<name>_pk` and `<name>_sk`.
-fn index(table: &str) -> Option<&'static str> {
+/// The keys-only indexes of a table; their keys are `<name>_pk` and `<name>_sk`.
+fn indexes(table: &str) -> &'static [&'static str] {
     match table {
-        table::PARTICIPANTS => Some("served"),
-        table::SLOTS => Some("due"),
-        _ => None,
+        table::PARTICIPANTS => &["served", "keyed"],
+        table::SLOTS => &["due"],
+        _ => &[],
     }
 }
 

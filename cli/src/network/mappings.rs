@@ -100,15 +100,19 @@ fn record(message: &ReceivedMessage) -> Value {
         .iter()
         .map(|(name, text)| (name.clone(), json!({ "stringValue": text, "dataType": "String" })))
         .collect();
+    let mut system = serde_json::Map::from_iter([
+        ("ApproximateReceiveCount".to_owned(), json!(message.receive_count.to_string())),
+        ("SentTimestamp".to_owned(), json!(message.sent_at.as_millisecond().to_string())),
+    ]);
+    if let Some(trace) = &message.trace_header {
+        system.insert("AWSTraceHeader".to_owned(), json!(trace));
+    }
     json!({
         "messageId": message.message_id,
         "receiptHandle": message.receipt_handle,
         "body": message.body,
         "md5OfBody": message.md5_of_body,
-        "attributes": {
-            "ApproximateReceiveCount": message.receive_count.to_string(),
-            "SentTimestamp": message.sent_at.as_millisecond().to_string(),
-        },
+        "attributes": system,
         "messageAttributes": attributes,
         "eventSource": "aws:sqs",
         "awsRegion": "us-east-1",

@@ -4,6 +4,8 @@
 //! the paths are those of a deployment; what stands in for AWS is the embedded DynamoDB, the
 //! embedded SQS, and the two mappings between them and the functions.
 
+pub mod aws;
+pub mod callers;
 mod dynamodb;
 mod front;
 pub mod identity;
@@ -24,16 +26,21 @@ use beckn_health_platform::store::catalogue::CatalogueStore;
 use beckn_health_platform::store::participants::Participants;
 use beckn_health_platform::store::snapshots::Snapshots;
 use beckn_health_protocol::dialect::Reading;
+use beckn_health_protocol::registry::Subscription;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::sqs::Sqs;
+use crate::sqs::{QUEUE_NAME_PREFIX, Sqs};
+use callers::Callers;
 use front::Front;
-use identity::Role;
+use identity::{LocalKeys, Role};
 
-/// Put before every table name, so that a data folder names what it holds.
-const TABLE_PREFIX: &str = "beckn-health-local-";
+/// The local network's name as a deployment.
+pub const DEPLOYMENT: &str = "beckn-health-local";
+
+/// Put before every table name, as in a deployment.
+const TABLE_PREFIX: &str = QUEUE_NAME_PREFIX;
 
 /// How a local network is started.
 pub struct Config {
@@ -47,6 +54,8 @@ pub struct Config {
     pub clock: Arc<dyn Clock>,
     /// How messages of participants are read.
     pub reading: Reading,
+    /// Who may call the client API. When absent: the token kept with the data, or a new one.
+    pub callers: Option<Callers>,
 }
 
 /// Why the network does not run.
@@ -55,9 +64,15 @@ pub enum StartError {
     /// The port is taken or may not be used.
     #[error("cannot listen on {0}: {reason}; choose another port with --port, or --port 0 for a free one", reason = reason(.1))]
     Listen(SocketAddr, std::io::Error),
+    /// The port for AWS clients is taken or may not be used.
+    #[error("cannot listen on {0} for AWS clients: {reason}; choose another port with --aws-port, or --aws-port 0 for a free one", reason = reason(.1))]
+    ListenForAws(SocketAddr, std::io::Error),
     /// A key file is unreadable or damaged.
     #[error("the key file {0} cannot be used: {1}")]
     Keys(PathBuf, String),
+    /// The kept token is unreadable or damaged, or cannot be kept.
+    #[error("the token in {0} cannot be used: {1}")]
+    Token(PathBuf, String),
     /// Storage failed.
     #[error("storage: {0}")]
     Storage(String),
@@ -70,7 +85,11 @@ pub enum StartError {
 pub struct Network {
     address: SocketAddr,
     roles: HashMap<Role, Arc<Deps>>,
+    keys: HashMap<Role, Arc<LocalKeys>>,
+    callers: Callers,
     sqs: Sqs,
+    /// Where the embedded DynamoDB is served.
+    dynamodb: SocketAddr,
     stop: watch::Sender<bool>,
     /// Closes the tables, which what is being handled still needs after `stop`.
     close: watch::Sender<bool>,
@@ -89,6 +108,11 @@ impl Network {
                 .map_err(|error| storage(&format!("{}: {error}", folder.display())))?;
         }
         let data = config.data.as_deref();
+        let callers = match (config.callers, data) {
+            (Some(callers), _) => callers,
+            (None, Some(folder)) => Callers::kept(folder)?,
+            (None, None) => Callers::fresh().map_err(|error| storage(&error))?,
+        };
         let listener =
             TcpListener::bind(config.listen).await.map_err(|error| StartError::Listen(config.listen, error))?;
         let address = listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))?;
@@ -120,15 +144,17 @@ impl Network {
                 .build(),
         );
 
-        let mut roles = HashMap::new();
+        let (mut roles, mut keys) = (HashMap::new(), HashMap::new());
         for role in Role::ALL {
-            let participant = identity::participant(role, &base, data)?;
+            let (participant, kept) = identity::participant(role, &base, data, config.clock.now()).await?;
+            keys.insert(role, kept);
             let settings = identity::settings(&base, role, TABLE_PREFIX, sqs.queue_url_prefix(), config.reading);
             let deps =
                 Deps::assemble(config.clock.clone(), settings, participant, dynamo.client.clone(), sqs_client.clone())?;
             roles.insert(role, Arc::new(deps));
         }
-        let mut network = Self { address, roles, sqs, stop, close, tasks: JoinSet::new() };
+        let mut network =
+            Self { address, roles, keys, callers, sqs, dynamodb: dynamo.address, stop, close, tasks: JoinSet::new() };
         let started_at = config.clock.now();
         network.register(config.catalogue.as_ref(), started_at).await?;
         let ready = Arc::new(AtomicBool::new(false));
@@ -153,15 +179,33 @@ impl Network {
         format!("http://{}", self.address)
     }
 
+    /// A token for the client API: that of its first caller.
+    pub fn token(&self) -> &str {
+        self.callers.token()
+    }
+
     /// The dependencies of a role, as its functions have them.
     pub fn role(&self, role: Role) -> &Arc<Deps> {
         // Every role is inserted by `start`.
         &self.roles[&role]
     }
 
+    /// Where the keys of a role are kept.
+    pub fn keys(&self, role: Role) -> &Arc<LocalKeys> {
+        // As are these.
+        &self.keys[&role]
+    }
+
     /// The queues, for operators and tests.
     pub fn sqs(&self) -> &Sqs {
         &self.sqs
+    }
+
+    /// Answers as DynamoDB, SQS and Secrets Manager on a port, until the network stops.
+    pub fn serve_aws(&mut self, port: aws::Port) {
+        let secrets = Role::ALL.into_iter().map(|role| (aws::secret_name(role), self.role(role).clone())).collect();
+        let services = aws::Services { sqs: self.sqs.clone(), dynamodb: self.dynamodb, secrets };
+        self.tasks.spawn(aws::serve(port, services, self.stop.subscribe()));
     }
 
     /// Runs everything that is scheduled once, now: for tests that move the clock themselves.
@@ -211,7 +255,14 @@ impl Network {
         for role in Role::ALL {
             let city = city.filter(|_| role == Role::Bpp);
             let row = identity::subscription(&self.role(role).participant, city, now);
-            participants.put(&row).await.map_err(|error| StartError::Storage(error.to_string()))?;
+            let failed = |error: beckn_health_platform::store::StoreError| StartError::Storage(error.to_string());
+            participants.put(&row).await.map_err(failed)?;
+            // Keys of an earlier run that are still in force are reached where this one listens.
+            let us = &self.role(role).participant;
+            let known = participants.subscriber(&us.subscriber_id, now).await.map_err(failed)?;
+            for kept in known.in_force(now).filter(|kept| kept.url != row.url) {
+                participants.put(&Subscription { url: row.url.clone(), ..kept.clone() }).await.map_err(failed)?;
+            }
         }
         Ok(())
     }
@@ -231,7 +282,7 @@ impl Network {
     }
 
     fn serve(&mut self, listener: TcpListener, ready: Arc<AtomicBool>, mut stopped: watch::Receiver<bool>) {
-        let front = Front::new(self.functions(), ready);
+        let front = Front::new(self.functions(), self.callers.clone(), ready);
         let app = axum::Router::new().fallback(move |request| {
             let front = front.clone();
             async move { front.answer(request).await }

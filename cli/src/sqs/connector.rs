@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 
-use super::{Sqs, fresh, wire};
+use super::{Answer, Sqs, fresh};
 
 const TARGET_PREFIX: &str = "AmazonSQS.";
 
@@ -54,12 +54,12 @@ impl HttpConnector for SqsHttpClient {
             let Some(bytes) = body.bytes() else {
                 return Err(ConnectorError::user("an SQS request body must be in memory".into()));
             };
-            respond(wire::answer(&sqs, &operation, bytes).await)
+            respond(sqs.answer(&operation, bytes).await)
         })
     }
 }
 
-fn respond(answer: wire::Answer) -> Result<HttpResponse, ConnectorError> {
+fn respond(answer: Answer) -> Result<HttpResponse, ConnectorError> {
     let status = StatusCode::try_from(answer.status).map_err(|error| ConnectorError::other(error.into(), None))?;
     let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
     let headers = response.headers_mut();

@@ -220,6 +220,11 @@ impl Engine {
         queue.next_due.map(|due| Duration::from_millis(due.saturating_sub(now).max(0).unsigned_abs()))
     }
 
+    /// The time of this transaction, in milliseconds since 1970.
+    pub(super) fn now(&self) -> i64 {
+        self.now
+    }
+
     // Operations.
 
     pub(super) fn create_queue(&mut self, settings: &QueueSettings) -> Result<(), SqsError> {

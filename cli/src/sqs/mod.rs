@@ -45,13 +45,15 @@ pub use message::{
 };
 pub use queue::{
     DEAD_LETTER_RETENTION, DEAD_LETTER_SUFFIX, Depth, MAX_VISIBILITY_TIMEOUT, MESSAGE_RETENTION, QUEUE_ARN_PREFIX,
-    QUEUE_URL_PREFIX, QueueSettings,
+    QUEUE_NAME_PREFIX, QUEUE_URL_PREFIX, QueueSettings,
 };
+pub(crate) use wire::Answer;
 
 use engine::Engine;
 use message::{AcceptedMessage, Delivered};
 use queue::{check_visibility, millis};
 use store::Store;
+use wire::MoveTask;
 use writer::{Command, Poll, Writer};
 
 /// The size cap of a message and of a batch unless changed: 1 MiB.
@@ -71,6 +73,7 @@ struct Inner {
     commands: Option<mpsc::Sender<Command>>,
     thread: Option<JoinHandle<()>>,
     faults: Mutex<HashMap<String, u32>>,
+    moves: Mutex<Vec<MoveTask>>,
     maximum_message_size: AtomicUsize,
 }
 
@@ -115,6 +118,7 @@ impl Sqs {
                 commands: Some(commands),
                 thread: Some(thread),
                 faults: Mutex::new(HashMap::new()),
+                moves: Mutex::new(Vec::new()),
                 maximum_message_size: AtomicUsize::new(MAXIMUM_MESSAGE_SIZE),
             }),
         })
@@ -141,6 +145,12 @@ impl Sqs {
     #[must_use]
     pub fn connector(&self) -> SqsHttpClient {
         SqsHttpClient::new(self.clone())
+    }
+
+    /// Answers one HTTP request of an SDK client: the operation that `x-amz-target` names after
+    /// `AmazonSQS.`, and its JSON body.
+    pub(crate) async fn answer(&self, operation: &str, body: &[u8]) -> Answer {
+        wire::answer(self, operation, body).await
     }
 
     /// Sends a message; answers when it is committed.

@@ -7,11 +7,19 @@ use std::time::Duration;
 
 use super::error::SqsError;
 
-/// A queue's URL is this followed by its name.
-pub const QUEUE_URL_PREFIX: &str = "http://sqs.localhost/000000000000/";
+/// The account that every local queue belongs to.
+pub(super) const ACCOUNT: &str = "000000000000";
+
+/// What SDK clients call a queue is this followed by its name: queues bear the name of their deployment
+/// on AWS, and functions and operators call the local ones in the same way.
+pub const QUEUE_NAME_PREFIX: &str = "beckn-health-local-";
+
+/// A queue's URL is this followed by its name. Any other host does as well: of a URL only account
+/// and name count.
+pub const QUEUE_URL_PREFIX: &str = "http://sqs.localhost/000000000000/beckn-health-local-";
 
 /// A queue's ARN is this followed by its name.
-pub const QUEUE_ARN_PREFIX: &str = "arn:aws:sqs:us-east-1:000000000000:";
+pub const QUEUE_ARN_PREFIX: &str = "arn:aws:sqs:us-east-1:000000000000:beckn-health-local-";
 
 /// What a dead-letter queue's name adds to its source's.
 pub const DEAD_LETTER_SUFFIX: &str = "-dlq";

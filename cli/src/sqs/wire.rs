@@ -4,9 +4,12 @@
 //! ours, `__type` and `message` in the body, the code a client reads in `x-amzn-query-error`.
 
 mod batch;
+mod moves;
 mod queues;
 mod receive;
 mod send;
+
+pub(super) use moves::MoveTask;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -14,15 +17,15 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::queue::QUEUE_URL_PREFIX;
+use super::queue::{ACCOUNT, QUEUE_NAME_PREFIX};
 use super::{Sqs, SqsError};
 
 /// An HTTP answer.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
     /// The value of `x-amzn-query-error`.
-    pub(super) query_error: Option<String>,
+    pub(crate) query_error: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -68,7 +71,8 @@ async fn perform(sqs: &Sqs, operation: &str, body: &[u8]) -> Result<Vec<u8>, Sqs
         "GetQueueUrl" => json(&queues::queue_url(sqs, parse(operation, body)?).await?),
         "GetQueueAttributes" => json(&queues::queue_attributes(sqs, parse(operation, body)?).await?),
         "ListQueues" => json(&queues::list_queues(sqs, parse(operation, body)?).await?),
-        "StartMessageMoveTask" => json(&queues::start_message_move_task(sqs, parse(operation, body)?).await?),
+        "StartMessageMoveTask" => json(&moves::start_message_move_task(sqs, parse(operation, body)?).await?),
+        "ListMessageMoveTasks" => json(&moves::list_message_move_tasks(sqs, parse(operation, body)?).await?),
         _ => Err(SqsError::UnknownOperation(operation.to_owned())),
     }
 }
@@ -89,12 +93,21 @@ fn required<T>(name: &'static str, value: Option<T>) -> Result<T, SqsError> {
     value.ok_or(SqsError::MissingParameter(name))
 }
 
-/// The queue a URL names.
+/// The queue a URL names, whatever its host: a client may know this endpoint by several addresses.
 fn queue_name(url: Option<String>) -> Result<String, SqsError> {
     let url = required("QueueUrl", url)?;
-    match url.strip_prefix(QUEUE_URL_PREFIX) {
-        Some(name) => Ok(name.to_owned()),
+    let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path);
+    match path.and_then(|path| path.strip_prefix(ACCOUNT)).and_then(|rest| rest.strip_prefix('/')) {
+        Some(name) => short_name(name),
         None => Err(SqsError::InvalidAddress(url)),
+    }
+}
+
+/// A queue's name without its deployment's.
+fn short_name(name: &str) -> Result<String, SqsError> {
+    match name.strip_prefix(QUEUE_NAME_PREFIX) {
+        Some(short) => Ok(short.to_owned()),
+        None => Err(SqsError::QueueDoesNotExist(name.to_owned())),
     }
 }
 

@@ -12,7 +12,7 @@ use aws_sdk_sqs::types::{
 };
 
 use super::{VISIBILITY, memory, send};
-use crate::sqs::{QUEUE_ARN_PREFIX, Sqs};
+use crate::sqs::{QUEUE_ARN_PREFIX, QUEUE_NAME_PREFIX, QUEUE_URL_PREFIX, Sqs};
 
 fn client_with(sqs: &Sqs, retries: RetryConfig) -> Client {
     let config = aws_sdk_sqs::Config::builder()
@@ -252,6 +252,12 @@ async fn refusals_carry_the_codes_of_sqs() {
     assert_eq!(code(&unknown.unwrap_err()), "UnknownOperationException");
 }
 
+#[test]
+fn addresses_hold_the_name_of_the_deployment() {
+    assert!(QUEUE_URL_PREFIX.ends_with(&format!("/{QUEUE_NAME_PREFIX}")));
+    assert!(QUEUE_ARN_PREFIX.ends_with(&format!(":{QUEUE_NAME_PREFIX}")));
+}
+
 #[tokio::test]
 async fn a_fault_is_a_500_that_the_sdk_retries() {
     let (sqs, _) = memory().await;
@@ -275,9 +281,16 @@ async fn a_fault_is_a_500_that_the_sdk_retries() {
 async fn queues_are_found_described_and_redriven() {
     let (sqs, clock) = memory().await;
     let client = client(&sqs);
-    let found = client.get_queue_url().queue_name("bpp-select").send().await.unwrap();
+    let found = client.get_queue_url().queue_name(format!("{QUEUE_NAME_PREFIX}bpp-select")).send().await.unwrap();
     assert_eq!(found.queue_url(), Some(url(&sqs, "bpp-select").as_str()));
-    assert!(client.get_queue_url().queue_name("absent").send().await.is_err());
+    for other in ["absent", "bpp-select", "beckn-health-local-absent"] {
+        let absent = client.get_queue_url().queue_name(other).send().await.unwrap_err();
+        assert!(absent.into_service_error().is_queue_does_not_exist(), "{other}");
+    }
+    let elsewhere = "http://127.0.0.1:4566/000000000000/beckn-health-local-bpp-select";
+    assert!(client.get_queue_attributes().queue_url(elsewhere).send().await.is_ok(), "the host does not matter");
+    let dead = client.list_queues().queue_name_prefix("beckn-health-local-bpp-select-").send().await.unwrap();
+    assert_eq!(dead.queue_urls(), [url(&sqs, "bpp-select-dlq")]);
 
     let page = client.list_queues().max_results(1).send().await.unwrap();
     assert_eq!(page.queue_urls(), [url(&sqs, "bpp-select")]);
@@ -319,6 +332,23 @@ async fn queues_are_found_described_and_redriven() {
         |queue: &str| client.start_message_move_task().source_arn(format!("{QUEUE_ARN_PREFIX}{queue}")).send();
     assert!(redrive("bpp-select-dlq").await.unwrap().task_handle().is_some());
     assert_eq!(sqs.depth("bpp-select").await.unwrap().visible, 1);
+    let source = format!("{QUEUE_ARN_PREFIX}bpp-select-dlq");
+    assert!(redrive("bpp-select-dlq").await.is_ok(), "an empty queue is moved as well");
+    let tasks = client.list_message_move_tasks().source_arn(&source).max_results(10).send().await.unwrap();
+    let moved: Vec<_> = tasks.results().iter().map(|task| task.approximate_number_of_messages_moved()).collect();
+    assert_eq!(moved, [0, 1], "the latest first");
+    assert_eq!(tasks.results()[1].status(), Some("COMPLETED"));
+    assert_eq!(tasks.results()[1].approximate_number_of_messages_to_move(), Some(1));
+    let last = client.list_message_move_tasks().source_arn(&source).send().await.unwrap();
+    assert_eq!(last.results().len(), 1);
+    for _ in 0..12 {
+        redrive("bpp-select-dlq").await.unwrap();
+    }
+    let tasks = client.list_message_move_tasks().source_arn(&source).max_results(10).send().await.unwrap();
+    assert!(tasks.results().iter().all(|task| task.approximate_number_of_messages_moved() == 0));
+    assert_eq!(sqs.inner.moves.lock().unwrap().len(), 10);
+    let absent = client.list_message_move_tasks().source_arn(format!("{QUEUE_ARN_PREFIX}absent")).send().await;
+    assert!(absent.unwrap_err().into_service_error().is_resource_not_found_exception());
     let absent = redrive("absent").await.unwrap_err();
     assert!(absent.into_service_error().is_resource_not_found_exception());
 }

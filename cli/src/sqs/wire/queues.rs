@@ -1,4 +1,4 @@
-//! `GetQueueUrl`, `GetQueueAttributes`, `ListQueues` and `StartMessageMoveTask`.
+//! `GetQueueUrl`, `GetQueueAttributes` and `ListQueues`.
 //!
 //! Invariant: what these tell of a queue is read in one transaction, so counts fit together.
 
@@ -8,9 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::{bounded, queue_name, required};
-use crate::sqs::queue::{QUEUE_ARN_PREFIX, QUEUE_URL_PREFIX, QueueDescription};
-use crate::sqs::{Sqs, SqsError, fresh};
+use super::{bounded, queue_name, required, short_name};
+use crate::sqs::queue::{QUEUE_ARN_PREFIX, QUEUE_NAME_PREFIX, QUEUE_URL_PREFIX, QueueDescription};
+use crate::sqs::{Sqs, SqsError};
 
 /// Input of `GetQueueUrl`.
 #[derive(Deserialize)]
@@ -27,7 +27,7 @@ pub(super) struct QueueUrlOutput {
 }
 
 pub(super) async fn queue_url(sqs: &Sqs, input: QueueUrlInput) -> Result<QueueUrlOutput, SqsError> {
-    let name = required("QueueName", input.queue_name)?;
+    let name = short_name(&required("QueueName", input.queue_name)?)?;
     sqs.run(move |engine| {
         engine.place(&name)?;
         Ok(QueueUrlOutput { queue_url: format!("{QUEUE_URL_PREFIX}{name}") })
@@ -148,7 +148,9 @@ pub(super) async fn list_queues(sqs: &Sqs, input: ListQueuesInput) -> Result<Lis
     };
     let prefix = input.queue_name_prefix.unwrap_or_default();
     let mut names = sqs.queue_names().await?;
-    names.retain(|name| name.starts_with(&prefix) && after.as_ref().is_none_or(|after| name > after));
+    names.retain(|name| {
+        format!("{QUEUE_NAME_PREFIX}{name}").starts_with(&prefix) && after.as_ref().is_none_or(|after| name > after)
+    });
     // Without MaxResults SQS lists up to 1000 queues and gives no token.
     let limit = page.unwrap_or(1_000) as usize;
     let more = page.is_some() && names.len() > limit;
@@ -158,46 +160,4 @@ pub(super) async fn list_queues(sqs: &Sqs, input: ListQueuesInput) -> Result<Lis
         queue_urls: names.into_iter().map(|name| format!("{QUEUE_URL_PREFIX}{name}")).collect(),
         next_token,
     })
-}
-
-/// Input of `StartMessageMoveTask`. The local move is done when it is answered, so its rate
-/// (`MaxNumberOfMessagesPerSecond`) means nothing here.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct StartMessageMoveTaskInput {
-    source_arn: Option<String>,
-    destination_arn: Option<String>,
-}
-
-/// Output of `StartMessageMoveTask`.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct StartMessageMoveTaskOutput {
-    task_handle: String,
-}
-
-pub(super) async fn start_message_move_task(
-    sqs: &Sqs,
-    input: StartMessageMoveTaskInput,
-) -> Result<StartMessageMoveTaskOutput, SqsError> {
-    let source = named("SourceArn", &required("SourceArn", input.source_arn)?)?;
-    let destination = match input.destination_arn {
-        None => None,
-        Some(arn) => Some(named("DestinationArn", &arn)?),
-    };
-    sqs.run(move |engine| {
-        let source = engine.place(&source).map_err(|_| SqsError::ResourceNotFound("SourceArn"))?;
-        let destination = match destination {
-            None => None,
-            Some(name) => Some(engine.place(&name).map_err(|_| SqsError::ResourceNotFound("DestinationArn"))?),
-        };
-        engine.redrive(source, destination)
-    })
-    .await?;
-    Ok(StartMessageMoveTaskOutput { task_handle: fresh::id().to_string() })
-}
-
-/// The queue an ARN names.
-fn named(parameter: &'static str, arn: &str) -> Result<String, SqsError> {
-    arn.strip_prefix(QUEUE_ARN_PREFIX).map(str::to_owned).ok_or(SqsError::ResourceNotFound(parameter))
 }

@@ -1,0 +1,280 @@
+//! `beckn-health registry`: the operator's own hand on the registry.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use beckn_health_protocol::ids::{KeyId, SubscriberId};
+use beckn_health_protocol::model::{City, Country, Location};
+use beckn_health_protocol::registry::{SubscriberType, Subscription};
+use beckn_health_protocol::signature::VerifyingKey;
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::deployment::DeploymentArgument;
+use super::{Failure, now, say, say_json, table};
+use crate::operator::participants::{self, Which};
+
+/// Enter, list or give up participants.
+#[derive(Subcommand)]
+pub enum Registry {
+    /// Enter a participant without a subscription, or change what is entered
+    #[command(
+        after_help = "The row is in force at once; nothing is asked of the participant, so be sure of the key. A row with the same subscriber and key id is replaced; another key id adds a second key.\n\nExample:\n  beckn-health keys new --subscriber-id bap.example.org --out bap.json\n  beckn-health registry add --subscriber-id bap.example.org --type BAP \\\n    --url https://bap.example.org/beckn --key-id key-1 --signing-public-key PUBLIC_KEY"
+    )]
+    Add(Box<Add>),
+    /// List participants, whatever their status
+    #[command(
+        after_help = "Examples:\n  beckn-health registry list --deployment beckn-health-dev\n  beckn-health registry list --type BPP --json\n  beckn-health registry list --subscriber-id bap.example.org"
+    )]
+    List(List),
+    /// Give up a participant, or one of its keys
+    #[command(
+        after_help = "The rows stay, as UNSUBSCRIBED, and are served to nobody; `registry add` with the same key id brings one back. Functions that have read a row before go on with it for five minutes at most.\n\nExamples:\n  beckn-health registry remove --deployment beckn-health-dev --subscriber-id bap.example.org\n  beckn-health registry remove --subscriber-id bap.example.org --key-id key-1   # a key that leaked"
+    )]
+    Remove(Remove),
+}
+
+/// `registry add`.
+#[derive(Args)]
+pub struct Add {
+    #[command(flatten)]
+    deployment: DeploymentArgument,
+    /// The participant
+    #[arg(long)]
+    subscriber_id: SubscriberId,
+    /// BAP, BPP, BG (a gateway) or BREG (a registry)
+    #[arg(long, value_parser = subscriber_type)]
+    r#type: SubscriberType,
+    /// Base URL at which it takes messages
+    #[arg(long, value_parser = base_url)]
+    url: String,
+    /// Id of its key
+    #[arg(long)]
+    key_id: KeyId,
+    /// Its public signing key: Ed25519, 32 bytes in base64
+    #[arg(long, value_parser = signing_key)]
+    signing_public_key: String,
+    /// Its public encryption key: X25519, in base64
+    #[arg(long, value_parser = encryption_key)]
+    encr_public_key: Option<String>,
+    /// The one domain it serves, such as dhp:0.7.3; all when absent
+    #[arg(long)]
+    domain: Option<String>,
+    /// The one city it serves, such as std:080; all when absent
+    #[arg(long)]
+    city: Option<String>,
+    /// The one country it serves, such as IND; all when absent
+    #[arg(long)]
+    country: Option<String>,
+    /// Until when the key holds, RFC 3339; without end when absent
+    #[arg(long)]
+    valid_until: Option<Timestamp>,
+    /// Print the row as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `registry list`.
+#[derive(Args)]
+pub struct List {
+    #[command(flatten)]
+    deployment: DeploymentArgument,
+    /// Only participants of this type: BAP, BPP, BG or BREG
+    #[arg(long, value_parser = subscriber_type, conflicts_with = "subscriber_id")]
+    r#type: Option<SubscriberType>,
+    /// Only this participant
+    #[arg(long)]
+    subscriber_id: Option<SubscriberId>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `registry remove`.
+#[derive(Args)]
+pub struct Remove {
+    #[command(flatten)]
+    deployment: DeploymentArgument,
+    /// The participant
+    #[arg(long)]
+    subscriber_id: SubscriberId,
+    /// Only this key of it
+    #[arg(long)]
+    key_id: Option<KeyId>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Add {
+    /// The row, but for its times and status.
+    fn row(self) -> Subscription {
+        let location = (self.city.is_some() || self.country.is_some()).then(|| Location {
+            city: self.city.map(|code| City { code: Some(code), ..City::default() }),
+            country: self.country.map(|code| Country { code: Some(code), ..Country::default() }),
+            ..Location::default()
+        });
+        Subscription {
+            subscriber_id: Some(self.subscriber_id),
+            url: Some(self.url),
+            r#type: Some(self.r#type),
+            domain: self.domain,
+            location,
+            key_id: Some(self.key_id),
+            signing_public_key: Some(self.signing_public_key),
+            encr_public_key: self.encr_public_key,
+            valid_until: self.valid_until,
+            ..Subscription::default()
+        }
+    }
+}
+
+impl Registry {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// AWS cannot be asked, or there is no such deployment or participant.
+    pub async fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Add(mut add) => {
+                if add.valid_until.is_some_and(|until| until <= now()) {
+                    return Err(Failure("--valid-until: expected an instant that is still to come".to_owned()));
+                }
+                let json = std::mem::take(&mut add.json);
+                // Only the argument that says where is not part of the row.
+                let deployment = add.deployment.clone().reach().await?;
+                let row = participants::add(&deployment, add.row(), now()).await?;
+                if json {
+                    say_json(&json!(row));
+                } else {
+                    let name = row.subscriber_id.as_ref().map(SubscriberId::to_string).unwrap_or_default();
+                    say(&format!("{name} is in the registry of {}", deployment.name()));
+                }
+            }
+            Self::List(list) => {
+                let which = match (list.subscriber_id, list.r#type) {
+                    (Some(subscriber), _) => Which::Of(subscriber),
+                    (None, Some(r#type)) => Which::Type(r#type),
+                    (None, None) => Which::All,
+                };
+                let rows = participants::list(&list.deployment.reach().await?, which).await?;
+                if list.json {
+                    say_json(&json!(rows));
+                } else {
+                    lines(&rows, now()).iter().for_each(|line| say(line));
+                }
+            }
+            Self::Remove(remove) => {
+                let deployment = remove.deployment.reach().await?;
+                let gone =
+                    participants::remove(&deployment, &remove.subscriber_id, remove.key_id.as_ref(), now()).await?;
+                if remove.json {
+                    say_json(&json!(gone));
+                } else if gone.is_empty() {
+                    say(&format!("{} was given up before", remove.subscriber_id));
+                } else {
+                    let keys: Vec<String> =
+                        gone.iter().filter_map(|row| row.key_id.as_ref().map(KeyId::to_string)).collect();
+                    say(&format!("{} is given up with {}", remove.subscriber_id, keys.join(", ")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rows as a table.
+fn lines(rows: &[Subscription], now: Timestamp) -> Vec<String> {
+    if rows.is_empty() {
+        return vec!["no participant is entered there".to_owned()];
+    }
+    let cells = rows.iter().map(|row| {
+        let text = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let all = |text: Option<&String>| text.cloned().unwrap_or_else(|| "*".to_owned());
+        let location = row.location.as_ref();
+        let city = location.and_then(|place| place.city.as_ref()).and_then(|city| city.code.as_ref());
+        let country = location.and_then(|place| place.country.as_ref()).and_then(|country| country.code.as_ref());
+        let status = match row.status.as_ref() {
+            Some(_) if row.valid_until.is_some_and(|until| until <= now) => "EXPIRED".to_owned(),
+            status => text(status.map(ToString::to_string)),
+        };
+        [
+            text(row.subscriber_id.as_ref().map(ToString::to_string)),
+            text(row.r#type.as_ref().map(ToString::to_string)),
+            text(row.key_id.as_ref().map(ToString::to_string)),
+            status,
+            format!("{} {} {}", all(row.domain.as_ref()), all(country), all(city)),
+            text(row.valid_until.map(|until| until.to_string())),
+            text(row.url.clone()),
+        ]
+    });
+    table(["SUBSCRIBER", "TYPE", "KEY", "STATUS", "DOMAIN COUNTRY CITY", "UNTIL", "URL"], cells)
+}
+
+fn subscriber_type(text: &str) -> Result<SubscriberType, String> {
+    let expected = || "expected BAP, BPP, BG or BREG".to_owned();
+    let parsed: SubscriberType = text.to_ascii_uppercase().parse().map_err(|_| expected())?;
+    if participants::TYPES.contains(&parsed) { Ok(parsed) } else { Err(expected()) }
+}
+
+/// An http(s) URL without credentials, query and fragment; without its trailing slash.
+pub(super) fn base_url(text: &str) -> Result<String, String> {
+    let url =
+        reqwest::Url::parse(text).map_err(|_| "expected a URL such as https://bap.example.org/beckn".to_owned())?;
+    let plain = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if plain {
+        Ok(text.trim_end_matches('/').to_owned())
+    } else {
+        Err("expected an http or https URL without user, query and fragment".to_owned())
+    }
+}
+
+fn signing_key(text: &str) -> Result<String, String> {
+    VerifyingKey::from_base64(text).map(|key| key.to_base64()).map_err(|error| error.to_string())
+}
+
+/// 32 bytes, or those of a SubjectPublicKeyInfo around them, in base64.
+fn encryption_key(text: &str) -> Result<String, String> {
+    const RAW: usize = 32;
+    const WITH_INFO: usize = 44;
+    match STANDARD.decode(text) {
+        Ok(bytes) if matches!(bytes.len(), RAW | WITH_INFO) => Ok(text.to_owned()),
+        _ => Err("expected an X25519 public key: 32 bytes in base64".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn arguments_are_what_the_registry_can_serve() {
+        assert_eq!(subscriber_type("bpp"), Ok(SubscriberType::Bpp));
+        assert!(subscriber_type("doctor").is_err());
+        assert_eq!(base_url("https://bap.example.org/beckn/").unwrap(), "https://bap.example.org/beckn");
+        for wrong in ["bap.example.org", "ftp://bap.example.org", "https://me@bap.example.org", "https://b.org/?x"] {
+            assert!(base_url(wrong).is_err(), "{wrong}");
+        }
+        assert!(signing_key("c2hvcnQ=").is_err());
+        assert!(encryption_key(&STANDARD.encode([7; 32])).is_ok() && encryption_key("AAAA").is_err());
+    }
+
+    #[test]
+    fn a_key_past_its_time_is_shown_as_expired() {
+        let row = Subscription {
+            subscriber_id: "bap.example".parse().ok(),
+            status: Some(beckn_health_protocol::registry::SubscriptionStatus::Subscribed),
+            valid_until: "2026-11-23T03:00:00Z".parse().ok(),
+            ..Subscription::default()
+        };
+        let shown = |now: &str| lines(std::slice::from_ref(&row), now.parse().unwrap()).join("\n");
+        assert!(shown("2026-11-23T02:59:59Z").contains("SUBSCRIBED"));
+        assert!(shown("2026-11-23T03:00:00Z").contains("EXPIRED"));
+    }
+}
