@@ -40,10 +40,14 @@ enum Caller {
     App,
     /// Somebody who asks for something: it gets it.
     Reader,
+    /// Somebody who joins, or the registry whom it joins.
+    Joining,
 }
 
 fn caller(sample: &Sample) -> Caller {
     match sample.function.name {
+        "registry-subscribe" | "registry-keys" => Caller::Joining,
+        name if name.ends_with("-on-subscribe") => Caller::Joining,
         "bap-transaction" | "registry-lookup" => Caller::Reader,
         name if name.starts_with("bap-") && !name.starts_with("bap-on-") => Caller::App,
         _ => Caller::Participant,
@@ -68,7 +72,10 @@ pub(crate) fn check_response(sample: &Sample, response: &Value) -> Result<(), St
             status == 200 && body["transaction_id"] == *asked && body["messages"][0].is_object()
         }
         (Expected::Refused, Caller::Participant) => status == 200 && ack == "NACK" && named,
-        (Expected::Refused, Caller::App | Caller::Reader) => (400..500).contains(&status) && status != 401 && named,
+        (Expected::Answered, Caller::Joining) => status == 200 && is_step_of_joining(sample, &body),
+        (Expected::Refused, Caller::App | Caller::Reader | Caller::Joining) => {
+            (400..500).contains(&status) && status != 401 && named
+        }
         (Expected::Forged, _) => {
             let challenge = if sample.case == "forged-gateway" { "proxy-authenticate" } else { "www-authenticate" };
             status == 401 && ack == "NACK" && response["headers"][challenge].is_string()
@@ -76,6 +83,31 @@ pub(crate) fn check_response(sample: &Sample, response: &Value) -> Result<(), St
         (Expected::Failed | Expected::Ignored, _) => false,
     };
     if holds { Ok(()) } else { Err(format!("expected it {:?}, got {status} {body}", Expected::of(sample))) }
+}
+
+/// Whether it is the answer by which one who joins gets further.
+fn is_step_of_joining(sample: &Sample, body: &Value) -> bool {
+    match sample.function.name {
+        "registry-keys" => body["signing_public_key"].is_string() && body["encr_public_key"].is_string(),
+        "registry-subscribe" => body["status"] == "UNDER_SUBSCRIPTION",
+        _ if sample.message()["challenge"].is_string() => body["answer"]
+            .as_str()
+            .is_some_and(|answer| answer.len() == 32 && answer.bytes().all(|it| it.is_ascii_digit())),
+        _ => *body == serde_json::json!({}),
+    }
+}
+
+/// Checks what the registry left in its batch, and what it sent to whom it challenges.
+pub(crate) fn check_challenge(sample: &Sample, response: &Value, told: &[Value]) -> Result<(), String> {
+    let failures = response["batchItemFailures"].as_array().unwrap().len();
+    let challenged = told.iter().filter(|body| body["challenge"].is_string()).count();
+    let holds = match Expected::of(sample) {
+        Expected::Answered => failures == 0 && challenged == 1,
+        Expected::Ignored => failures == 0,
+        Expected::Failed => failures == 1,
+        Expected::Refused | Expected::Forged => false,
+    };
+    if holds { Ok(()) } else { Err(format!("expected it {:?}, got {response}, told {told:?}", Expected::of(sample))) }
 }
 
 /// Checks what a queue function left in its batch, and what it sent for the message.

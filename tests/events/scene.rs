@@ -7,13 +7,17 @@ use beckn_health::commands::events::{SAMPLE_SEED, signed};
 use beckn_health::commands::shipped_catalogue;
 use beckn_health::network::identity::Role;
 use beckn_health::network::{Config, Network};
+use beckn_health_platform::caller::{Caller, Subject};
 use beckn_health_platform::clock::ManualClock;
 use beckn_health_platform::function::Trigger;
 use beckn_health_platform::lambda::invoke;
-use beckn_health_platform::store::participants::Participants;
+use beckn_health_platform::participant::keys::KeyStore as _;
+use beckn_health_platform::participant::ring::RingKey;
+use beckn_health_platform::store::participants::{Entry, Participants, Request, Standing};
 use beckn_health_platform::store::slots::Slots;
 use beckn_health_platform::store::transactions::{Sent, Transactions};
 use beckn_health_protocol::action::Callback;
+use beckn_health_protocol::challenge::EncryptionKey;
 use beckn_health_protocol::dialect::Reading;
 use beckn_health_protocol::ids::{KeyId, MessageId, SubscriberId, TransactionId};
 use beckn_health_protocol::registry::{SubscriberType, Subscription, SubscriptionStatus};
@@ -22,13 +26,16 @@ use beckn_health_tests::stranger::Stranger;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::answers::{check_batch, check_lapse, check_response};
+use crate::answers::{check_batch, check_challenge, check_lapse, check_response};
 use crate::sample::Sample;
 
 /// How long before the samples somebody held a slot and did not confirm it; a hold lasts ten minutes.
 const HELD_BEFORE: SignedDuration = SignedDuration::from_mins(15);
 /// Its transaction, from which the id of the order in `bpp-expire/lapsed` follows.
 const HELD_IN: &str = "6c0ef6a1-5d36-4b0c-9a7d-0b8c3d5f1e42";
+
+/// Whom the tokens in the events of the client API are about, all but one.
+const SAMPLE_CALLER: &str = "sample-caller";
 
 /// A network at an instant, and what it sends to the sample participants.
 pub(crate) struct Scene {
@@ -64,6 +71,7 @@ impl Scene {
             catalogue: Some(shipped_catalogue().unwrap_or_else(|failure| panic!("{failure:?}"))),
             clock: clock.clone(),
             reading: Reading::Compat,
+            callers: None,
         })
         .await
         .unwrap();
@@ -82,6 +90,15 @@ impl Scene {
             participants.put(&ear.row()).await.unwrap();
             ears.push(ear);
         }
+        for role in Role::ALL {
+            let kept = network.keys(role);
+            let sample = RingKey::generate(KeyId::parse("sample-key-1").unwrap(), SAMPLE_SEED, SAMPLE_SEED);
+            let ring = kept.ring().unwrap().with(sample.clone());
+            // The registry signs the samples; the others have the key beside their own.
+            let ring = if role == Role::Registry { ring.activate(&sample.key_id).unwrap() } else { ring };
+            kept.write(&ring).await.unwrap();
+        }
+        ask_for_a_second_key(&participants, &ears, before).await;
         let scene = Self { network, ears };
         scene.hold(samples, before).await;
         clock.set(at);
@@ -115,6 +132,7 @@ impl Scene {
     /// A callback is believed only by who asked: records the questions that the sample callbacks answer.
     async fn ask_what_is_answered(&self, samples: &[Sample], at: Timestamp) {
         let transactions = Transactions::new(self.network.role(Role::Bap).tables.clone());
+        let asker = Caller { subject: Subject::parse(SAMPLE_CALLER).unwrap() };
         for sample in samples.iter().filter(|sample| sample.case != "refused-unknown-transaction") {
             let message = sample.message();
             let context = |name: &str| message["context"][name].as_str().unwrap_or_default();
@@ -134,7 +152,7 @@ impl Scene {
             };
             let transaction = TransactionId::parse(context("transaction_id")).unwrap();
             let bpp = SubscriberId::parse(context("bpp_id")).unwrap();
-            transactions.begin(&transaction, &sent, Some(&bpp)).await.unwrap();
+            transactions.begin(&transaction, &sent, Some(&bpp), Some(&asker)).await.unwrap();
         }
     }
 
@@ -151,6 +169,7 @@ impl Scene {
         let answer = invoke(&sample.function, deps, sample.event.clone()).await.map_err(|error| error.to_string())?;
         match sample.function.trigger {
             Trigger::Http { .. } => check_response(sample, &answer),
+            Trigger::Queue { queue: "registry-verify", .. } => check_challenge(sample, &answer, &self.told(sample)),
             Trigger::Queue { .. } => check_batch(sample, &answer, &self.heard(&sample.sends(), &sample.message_id())),
             Trigger::Stream { .. } | Trigger::Schedule { .. } if !answer.is_null() => {
                 Err(format!("expected nothing, got {answer}"))
@@ -163,6 +182,14 @@ impl Scene {
                 left => Err(format!("{left} lapsed holds are still in the table")),
             },
         }
+    }
+
+    /// What the sample participants received from the registry about the key of a task.
+    fn told(&self, sample: &Sample) -> Vec<Value> {
+        let task = sample.message();
+        let received = self.ears.iter().flat_map(|ear| ear.received()).filter(|one| one.path == "/on_subscribe");
+        let bodies = received.map(|one| serde_json::from_slice::<Value>(&one.body).unwrap());
+        bodies.filter(|body| body["pub_key_id"] == task["key_id"]).collect()
     }
 
     /// What the sample participants received of the end of an order.
@@ -184,6 +211,29 @@ impl Scene {
     pub(crate) async fn end(self) {
         self.network.stop().await;
     }
+}
+
+/// The sample provider has asked for the key of `registry-verify/challenge`.
+async fn ask_for_a_second_key(participants: &Participants, ears: &[Stranger], at: Timestamp) {
+    let bpp = ears.iter().find(|ear| ear.id.as_str() == "sample-bpp.example").unwrap();
+    let key_id = KeyId::parse("sample-key-2").unwrap();
+    let asked = Subscription {
+        url: Some(bpp.url()),
+        key_id: Some(key_id.clone()),
+        encr_public_key: Some(EncryptionKey::generate(SAMPLE_SEED).public_key().to_base64()),
+        status: Some(SubscriptionStatus::UnderSubscription),
+        ..row(bpp.id.as_str(), "bpp", SubscriberType::Bpp, at)
+    };
+    let request = Request {
+        id: "0d6c3f0e-5a0b-4b0e-9a55-6a3c1f2d7e11".to_owned(),
+        asked,
+        standing: Standing::UnderSubscription,
+        requested_at: at,
+        newcomer: false,
+    };
+    let seen = participants.subscriber(&bpp.id, at).await.unwrap();
+    let entry = Entry { key_id, row: None, request: Some(request) };
+    assert!(participants.change(&seen, &[entry]).await.unwrap());
 }
 
 /// The registry's row of a sample participant, as `events/README.md` tells it.

@@ -106,7 +106,7 @@ async fn no_personal_field_is_ever_logged() {
         .nack(401, "30016", "");
 
     // Retries, and a refusal that quotes what it refuses.
-    bap.answer_next([Answer::Status(500), Answer::Nack("30000")]);
+    bap.answer_next([Answer::Status(500), Answer::Nack(CANARY)]);
     let message = bap.message("init", order(SECOND));
     bap.send(&message).await.ack();
     bap.heard(1).await;

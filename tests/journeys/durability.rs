@@ -88,7 +88,7 @@ async fn a_panicking_record_fails_alone() {
     let batch = async |ids: &[u32]| {
         let event = serde_json::from_value(json!({ "Records": records(ids) })).unwrap();
         let deps = network.role(Role::Bpp).clone();
-        serde_json::to_value(batch::handle(deps, "bpp-on-init", handler, event).await).unwrap()
+        serde_json::to_value(batch::handle(deps, "bpp-on-init", "bpp-on-init", handler, event).await).unwrap()
     };
     let failed = |ids: &[&str]| json!({ "batchItemFailures": ids.iter().map(|id| json!({ "itemIdentifier": id })).collect::<Vec<_>>() });
     assert_eq!(batch(&[0, 1, 2, 3, 4, 5, 6, 8, 9, 10]).await, failed(&["m-4"]));
@@ -203,10 +203,8 @@ impl Process {
                 .stdout(Stdio::piped())
                 .spawn()
                 .unwrap();
-            let mut line = String::new();
-            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-            let url = line.trim().strip_prefix("ready ").unwrap_or_else(|| panic!("expected ready, found {line:?}"));
-            let url = url.to_owned();
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+            let url = lines.find_map(|line| line.strip_prefix("ready ").map(str::to_owned)).expect("it is ready");
             Self { child, url }
         });
         started.await.unwrap()

@@ -41,7 +41,7 @@ async fn a_search_reaches_every_provider_with_both_signatures() {
     let gateway = &network.role(Role::Gateway).participant;
     let theirs = header(&carried, "x-gateway-authorization");
     assert_eq!(theirs.key_id.subscriber_id, gateway.subscriber_id);
-    verify(&theirs, &carried.body, &gateway.signing_key.as_ref().unwrap().verifying_key()).unwrap();
+    verify(&theirs, &carried.body, &gateway.keys.held().unwrap().active().signing.verifying_key()).unwrap();
 
     // Ours verified both and answered the BAP directly.
     let message: Value = serde_json::from_slice(&bytes).unwrap();
@@ -60,8 +60,12 @@ async fn an_app_gets_the_answers_of_all_providers() {
     let sent = app.accepted("search", json!({}), json!({ "intent": {} })).await;
     let carried = bpp.heard(1).await.remove(0);
     let bap = &network.role(Role::Bap).participant;
-    verify(&header(&carried, "authorization"), &carried.body, &bap.signing_key.as_ref().unwrap().verifying_key())
-        .unwrap();
+    verify(
+        &header(&carried, "authorization"),
+        &carried.body,
+        &bap.keys.held().unwrap().active().signing.verifying_key(),
+    )
+    .unwrap();
     let mut answer = bpp.message_in(&sent.transaction_id, "on_search", json!({ "catalog": { "providers": [] } }));
     answer["context"]["message_id"] = json!(sent.message_id);
     bpp.send(&answer).await.ack();

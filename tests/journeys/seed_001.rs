@@ -191,7 +191,7 @@ async fn every_callback_is_taken_and_kept_as_it_came() {
             outcome: "ACK".to_owned(),
             milliseconds: None,
         };
-        transactions.begin(&transaction, &sent, Some(&bpp.id)).await.unwrap();
+        transactions.begin(&transaction, &sent, Some(&bpp.id), None).await.unwrap();
         let bytes = readdressed(block, ("bap_id", &bap, &uri), "bpp_uri", &bpp.url());
         let reply = bpp.send_bytes(&format!("/bap/on_{name}"), bytes.clone()).await;
         assert!(reply.is_ack(), "on_{name}: {}", reply.body);

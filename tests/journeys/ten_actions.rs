@@ -81,7 +81,7 @@ async fn every_action_gets_its_callback() {
 
     // Everything that came is signed by our BPP, over the bytes that came.
     let deps = network.role(Role::Bpp);
-    let key = deps.participant.signing_key.as_ref().unwrap().verifying_key();
+    let key = deps.participant.keys.held().unwrap().active().signing.verifying_key();
     for received in bap.received() {
         use beckn_health_protocol::signature::{AuthorizationHeader, verify};
         let header = AuthorizationHeader::parse(received.headers["authorization"].to_str().unwrap()).unwrap();

@@ -9,6 +9,7 @@ use crate::{PATIENCE, http};
 /// An app that books through `/client`.
 pub struct App {
     base: String,
+    token: String,
     http: reqwest::Client,
 }
 
@@ -24,14 +25,28 @@ pub struct Accepted {
 impl App {
     /// An app of this network's BAP.
     pub fn of(network: &TestNetwork) -> Self {
-        Self { base: network.url(), http: http() }
+        Self::at(network.url(), network.token())
+    }
+
+    /// An app of the BAP of the network at `base`, such as `http://127.0.0.1:8080`, with a token for it.
+    pub fn at(base: String, token: &str) -> Self {
+        Self { base, token: token.to_owned(), http: http() }
+    }
+
+    /// Its token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The same app with another token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self::at(self.base.clone(), token)
     }
 
     /// `POST /client/{action}` with any bytes.
     pub async fn post(&self, action: &str, body: impl Into<reqwest::Body>) -> Reply {
-        let request =
-            self.http.post(format!("{}/client/{action}", self.base)).header("content-type", "application/json");
-        Reply::read(request.body(body).send().await.unwrap()).await
+        let request = self.http.post(format!("{}/client/{action}", self.base)).bearer_auth(&self.token);
+        Reply::read(request.header("content-type", "application/json").body(body).send().await.unwrap()).await
     }
 
     /// `POST /client/{action}`.
@@ -50,7 +65,7 @@ impl App {
     /// `GET /client/transactions/{id}` with a query.
     pub async fn transaction(&self, transaction_id: &str, query: &str) -> Reply {
         let url = format!("{}/client/transactions/{transaction_id}{query}", self.base);
-        Reply::read(self.http.get(url).send().await.unwrap()).await
+        Reply::read(self.http.get(url).bearer_auth(&self.token).send().await.unwrap()).await
     }
 
     /// The callback to a message, by long polling.

@@ -8,10 +8,13 @@
 
 pub mod app;
 pub mod fixture;
+pub mod forger;
 pub mod log;
 pub mod network;
+pub mod outpost;
 pub mod reply;
 pub mod stranger;
+pub mod wire;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -5,7 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use beckn_health::network::identity::Role;
+use beckn_health::network::callers::Callers;
+use beckn_health::network::identity::{LocalKeys, Role};
 use beckn_health::network::{Config, Network};
 use beckn_health::sqs::Sqs;
 use beckn_health_domain::catalogue::Catalogue;
@@ -33,11 +34,19 @@ pub struct Setup {
     pub reading: Reading,
     /// What its clock shows.
     pub now: Timestamp,
+    /// Who may call its client API; somebody with a new token when absent.
+    pub callers: Option<Callers>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { data: None, catalogue: Some(fixture::catalogue()), reading: Reading::Compat, now: fixture::monday() }
+        Self {
+            data: None,
+            catalogue: Some(fixture::catalogue()),
+            reading: Reading::Compat,
+            now: fixture::monday(),
+            callers: None,
+        }
     }
 }
 
@@ -62,6 +71,7 @@ impl TestNetwork {
             catalogue: setup.catalogue,
             clock: clock.clone(),
             reading: setup.reading,
+            callers: setup.callers,
         };
         let network = within("the network to start", Network::start(config)).await.unwrap();
         Self { network, clock }
@@ -77,9 +87,19 @@ impl TestNetwork {
         self.network.base_url()
     }
 
+    /// A token for its client API.
+    pub fn token(&self) -> &str {
+        self.network.token()
+    }
+
     /// The dependencies of a role.
     pub fn role(&self, role: Role) -> &Arc<Deps> {
         self.network.role(role)
+    }
+
+    /// Where the keys of a role are kept.
+    pub fn keys(&self, role: Role) -> &Arc<LocalKeys> {
+        self.network.keys(role)
     }
 
     /// The subscriber id of a role.
@@ -195,14 +215,15 @@ impl TestNetwork {
     }
 }
 
-/// The rows of the tables that messages can change, each as text.
+/// The rows of the tables that messages can change, each as text. How often the registry was asked is not among them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rows(BTreeMap<&'static str, BTreeSet<String>>);
 
 impl Rows {
     async fn read(tables: &Tables) -> Self {
         let mut rows = BTreeMap::new();
-        for name in table::ALL.into_iter().filter(|name| !matches!(*name, table::CATALOGUE | table::SNAPSHOTS)) {
+        let others = [table::CATALOGUE, table::SNAPSHOTS, table::LIMITS];
+        for name in table::ALL.into_iter().filter(|name| !others.contains(name)) {
             let pages = tables.client().scan().table_name(tables.name(name)).into_paginator().items().send();
             let items = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
             let texts = items.iter().map(|item| format!("{:?}", item.iter().collect::<BTreeMap<_, _>>()));

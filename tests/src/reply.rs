@@ -15,7 +15,9 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub(crate) async fn read(response: reqwest::Response) -> Self {
+    /// Reads a response to its end.
+    /// Reads a response to its end.
+    pub async fn read(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await.unwrap();
         Self { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }

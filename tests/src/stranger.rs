@@ -181,6 +181,13 @@ impl Stranger {
         stranger
     }
 
+    /// The same participant with another key.
+    pub fn with_key(mut self, key_id: &str, seed: [u8; 32]) -> Self {
+        self.key_id = KeyId::parse(key_id).unwrap();
+        self.key = SigningKey::generate(seed);
+        self
+    }
+
     /// The same participant, talking to a network that has moved.
     pub fn moved_to(mut self, network: &str) -> Self {
         network.clone_into(&mut self.network);
