@@ -68,24 +68,17 @@ pub enum Command {
     Registry(registry::Registry),
     /// Subscribe a participant to a network, and tell how far it got
     #[command(
-        after_help = "The registry is sent a request signed with the key, sends a challenge to URL/on_subscribe, and lists who answers it right. Who answers: the participant at --url, if it runs. If nothing answers there and --url is plain http on this machine, this command does, on that very port, until it is decided. With --listen it does at that address; have --url lead there, through a tunnel or proxy if need be. With --no-answer it never does.
-
-The same command again tells where the participant stands, and asks for another challenge when the last came to nothing. Ends with 0 when the registry says SUBSCRIBED, else with 1 and the registry's reason.
-
-Examples:
-  beckn-health up --port 8080 &
-  beckn-health keys new --subscriber-id bap.example.org --out bap.json
-  beckn-health join --registry http://127.0.0.1:8080/registry --key bap.json --url http://127.0.0.1:9000/beckn --type BAP
-  beckn-health join --registry https://registry.example.org/registry --key bpp.json --url https://bpp.example.org/beckn --type BPP --domain dhp:0.7.3 --city std:080 --country IND --listen 0.0.0.0:8443"
+        after_help = "The registry is sent a request signed with the key, sends a challenge to URL/on_subscribe, and lists who answers it right. Who answers: the participant at --url, if it runs. If nothing answers there and --url is plain http on this machine, this command does, on that very port, until it is decided. With --listen it does at that address; have --url lead there, through a tunnel or proxy if need be. With --no-answer it never does.\n\nThe same command again tells where the participant stands, and asks for another challenge when the last came to nothing. Ends with 0 when the registry says SUBSCRIBED, else with 1 and the registry's reason.\n\nExamples:\n  beckn-health up --port 8080 &\n  beckn-health keys new --subscriber-id bap.example.org --out bap.json\n  beckn-health join --registry http://127.0.0.1:8080/registry --key bap.json \\\n    --url http://127.0.0.1:9000/beckn --type BAP\n  beckn-health join --registry https://registry.example.org/registry --key bpp.json \\\n    --url https://bpp.example.org/beckn --type BPP --domain dhp:0.7.3 --city std:080 --country IND \\\n    --listen 0.0.0.0:8443"
     )]
     Join(Box<join::Join>),
     /// Check a participant's clock, keys, registry row and address, and say what to do
     #[command(
-        after_help = "One line for each thing: ok, warn or FAIL, what was found, and what to do. Nothing is changed. Ends with 1 when there is a FAIL. Reachability is looked at from this machine: run it where the registry's view is like yours.\n\nExamples:\n  beckn-health doctor --registry http://127.0.0.1:8080/registry --data ./network --role bap\n  beckn-health doctor --registry https://registry.example.org/registry --key bap.json --url https://bap.example.org/beckn --json"
+        after_help = "One line for each thing: ok, warn or FAIL, what was found, and what to do. Nothing is changed. Ends with 1 when there is a FAIL. Reachability is looked at from this machine: run it where the registry's view is like yours.\n\nExamples:\n  beckn-health doctor --registry http://127.0.0.1:8080/registry --data ./network --role bap\n  beckn-health doctor --registry https://registry.example.org/registry --key bap.json \\\n    --url https://bap.example.org/beckn --json"
     )]
     Doctor(Box<doctor::Doctor>),
     /// Explain, step by step, why the signature of a message is right or wrong
-    #[command(after_help = verify_header::HELP)]
+    // Not wrapped: a header broken over two lines cannot be pasted.
+    #[command(after_help = verify_header::HELP, term_width = 0)]
     VerifyHeader(Box<verify_header::VerifyHeader>),
     /// Keep the sample events usable
     #[command(subcommand)]

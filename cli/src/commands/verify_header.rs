@@ -24,7 +24,7 @@ pub(super) const HELP: &str = r#"A receiver takes these steps, in this order:
   algorithm       ed25519
   parameters      keyId="<subscriber id>|<key id>|ed25519", created and expires in seconds since 1970,
                   headers="(created) (expires) digest", signature in Base64
-  window          created <= now <= expires (a clock may be 5 s off), and at most an hour apart
+  window          created <= now <= expires, created up to 5 s ahead, and at most an hour between them
   digest          Base64 of the BLAKE2b-512 of the body, byte for byte as it came
   signing string  three lines, without a line feed at the end:
                     (created): <created>
@@ -34,9 +34,11 @@ pub(super) const HELP: &str = r#"A receiver takes these steps, in this order:
   signature       Ed25519 by that key over the signing string
 When it is wrong in a way that is known, the last line says so: a body written anew, a line break, another digest, …
 
---body must be the very bytes that were sent: save them before any parser sees them. Ends with 0 when the signature is valid, else with 1.
+--body must be the very bytes that were sent: save them before any parser sees them.
+Ends with 0 when the signature is valid, else with 1.
 
-Example, a signature that is right, at a time when it was in force; leave out --now to see it expired, or change the body:
+Example: a signature that is right, at a time when it was in force. Leave out --now to see it
+expired, or change the body:
   printf '%s' '{"message": {"intent": {}}}' > body.json
   beckn-health verify-header --body body.json --now 2025-01-01T00:01:00Z \
     --public-key 6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw= \
