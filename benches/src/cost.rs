@@ -161,7 +161,7 @@ impl Bench {
             callback_bytes: 0.0,
         };
         // The first one reads the registry and fills the caches, as the first of every function's process does.
-        self.book(&deps, &mut run).await?;
+        self.book(&deps, 0, &mut run).await?;
         (run.cpu_ms, run.callback_bytes) = (BTreeMap::new(), 0.0);
         self.counter.reset();
         // Of this thread alone, so what the network's own functions log on theirs is not counted. Only now, for an event
@@ -169,8 +169,8 @@ impl Bench {
         let lines = Lines::default();
         let written = tracing_subscriber::registry().with(log::filter("info")).with(log::layer(lines.clone()));
         let _logging = tracing::subscriber::set_default(written);
-        for _ in 0..bookings {
-            self.book(&deps, &mut run).await?;
+        for turn in 1..=bookings {
+            self.book(&deps, turn, &mut run).await?;
         }
         let (log_lines, log_bytes) = lines.take();
         (run.log_lines, run.log_bytes) = (log_lines as f64, log_bytes as f64);
@@ -181,13 +181,20 @@ impl Bench {
         Ok(run)
     }
 
-    /// Search, select, init, confirm, status, each with its callback.
-    async fn book(&self, deps: &Arc<Deps>, run: &mut Run) -> Result<(), Failure> {
+    /// Search, select, init, confirm, status, each with its callback. Each turn books with another of those found, so that
+    /// nobody is booked out and searched in vain.
+    async fn book(&self, deps: &Arc<Deps>, turn: usize, run: &mut Run) -> Result<(), Failure> {
         let search = self.consumer.sign("search", true, &search_message(12.93, 77.61, 10, 0))?;
         let transaction = search.message_id.clone();
         let found = self.ask(deps, "search", search, run).await?;
-        let provider = &found["catalog"]["providers"][0];
-        let item = &provider["items"][0];
+        let providers = found["catalog"]["providers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let offers: Vec<(&Value, &Value)> = providers
+            .iter()
+            .flat_map(|provider| provider["items"].as_array().into_iter().flatten().map(move |item| (provider, item)))
+            .collect();
+        let Some((provider, item)) = offers.get(turn % offers.len().max(1)) else {
+            return Err(Failure("on_search brought nobody".to_owned()));
+        };
         let chosen = json!({
             "provider": { "id": provider["id"] },
             "items": [{ "id": item["id"] }],

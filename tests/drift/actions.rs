@@ -13,10 +13,11 @@ use beckn_health_platform::store::table;
 use crate::{root, source};
 
 /// How a store's source performs an action on items of its table. Indexes are looked at elsewhere.
-const PERFORMED: [(&str, &str); 11] = [
+const PERFORMED: [(&str, &str); 12] = [
     (".get(table::", "dynamodb:GetItem"),
     (".query(table::", "dynamodb:Query"),
     (".batch_get(table::", "dynamodb:BatchGetItem"),
+    (".batch_glance(table::", "dynamodb:BatchGetItem"),
     (".batch_write(table::", "dynamodb:BatchWriteItem"),
     (" Put::builder()", "dynamodb:PutItem"),
     (".put_item()", "dynamodb:PutItem"),

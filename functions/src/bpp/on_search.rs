@@ -112,7 +112,7 @@ async fn with_free_slots<'a>(
     // Two services of one practitioner share their slots.
     keys.sort_by(|a, b| (&a.practitioner, a.start).cmp(&(&b.practitioner, b.start)));
     keys.dedup();
-    let taken = Slots::new(deps.tables.clone()).taken(&keys, None, now).await.map_err(RecordFailure::temporary)?;
+    let taken = Slots::new(deps.tables.clone()).seem_taken(&keys, now).await.map_err(RecordFailure::temporary)?;
     Ok(candidates
         .into_iter()
         .filter_map(|(found, slots)| {

@@ -230,10 +230,32 @@ impl Tables {
         table: &'static str,
         keys: Vec<(String, String)>,
     ) -> Result<Vec<Item>, StoreError> {
+        self.batch_read(table, keys, true).await
+    }
+
+    /// The same for readers whom a moment's delay does no harm: at half the price, an item may be shown as it was before
+    /// the last write.
+    ///
+    /// # Errors
+    /// DynamoDB failed or kept throttling.
+    pub(crate) async fn batch_glance(
+        &self,
+        table: &'static str,
+        keys: Vec<(String, String)>,
+    ) -> Result<Vec<Item>, StoreError> {
+        self.batch_read(table, keys, false).await
+    }
+
+    async fn batch_read(
+        &self,
+        table: &'static str,
+        keys: Vec<(String, String)>,
+        consistent: bool,
+    ) -> Result<Vec<Item>, StoreError> {
         let name = self.name(table);
         let calls = keys.chunks(100).map(|chunk| {
             let keys: Vec<Item> = chunk.iter().map(|(pk, sk)| key(pk, sk)).collect();
-            self.batch_get_chunk(table, name.clone(), keys)
+            self.batch_get_chunk(table, name.clone(), keys, consistent)
         });
         let found = futures_util::future::try_join_all(calls).await?;
         Ok(found.into_iter().flatten().collect())
@@ -244,12 +266,13 @@ impl Tables {
         table: &'static str,
         name: String,
         mut keys: Vec<Item>,
+        consistent: bool,
     ) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         for attempt in 0..6 {
             let wanted = aws_sdk_dynamodb::types::KeysAndAttributes::builder()
                 .set_keys(Some(keys))
-                .consistent_read(true)
+                .consistent_read(consistent)
                 .build()
                 .map_err(|error| StoreError {
                     operation: "BatchGetItem",

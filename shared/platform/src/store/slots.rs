@@ -129,12 +129,20 @@ impl Slots {
             return Ok(Vec::new());
         }
         let rows = self.0.batch_get(table::SLOTS, slots.iter().map(SlotKey::parts).collect()).await?;
-        let taken: Vec<(String, String)> = rows
-            .iter()
-            .filter(|row| is_taken(row, except, now))
-            .filter_map(|row| Some((text(row, "pk")?.to_owned(), text(row, "sk")?.to_owned())))
-            .collect();
-        Ok(slots.iter().filter(|slot| taken.contains(&slot.parts())).cloned().collect())
+        Ok(among(slots, &rows, except, now))
+    }
+
+    /// Which of these slots seem to be taken at `now`: for a search, which is a hint. A hold of the last moment may be
+    /// missing; `init` decides.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn seem_taken(&self, slots: &[SlotKey], now: Timestamp) -> Result<Vec<SlotKey>, StoreError> {
+        if slots.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self.0.batch_glance(table::SLOTS, slots.iter().map(SlotKey::parts).collect()).await?;
+        Ok(among(slots, &rows, None, now))
     }
 
     /// The rows of holds that lapsed in the minutes up to `now`, each as its key.
@@ -203,6 +211,16 @@ fn shard(pk: &str) -> u32 {
 
 fn due_partition(minute: i64, shard: u32) -> String {
     format!("{minute}#{shard}")
+}
+
+/// Those of the slots whose row says that somebody else than `except` has them.
+fn among(slots: &[SlotKey], rows: &[Item], except: Option<&str>, now: Timestamp) -> Vec<SlotKey> {
+    let taken: Vec<(String, String)> = rows
+        .iter()
+        .filter(|row| is_taken(row, except, now))
+        .filter_map(|row| Some((text(row, "pk")?.to_owned(), text(row, "sk")?.to_owned())))
+        .collect();
+    slots.iter().filter(|slot| taken.contains(&slot.parts())).cloned().collect()
 }
 
 fn is_taken(row: &Item, except: Option<&str>, now: Timestamp) -> bool {
