@@ -57,7 +57,11 @@ impl Hop {
         if word("transaction_id").as_deref() != Some(transaction_id) {
             return None;
         }
-        let outcome = match (word("outcome"), word("code").or_else(|| word("Code"))) {
+        // A hop that counts something says its outcome by what it counts.
+        let counted =
+            ["Nack", "Refused", "Retry", "Delivered", "Ack", "Lapse"].into_iter().find(|name| field(name).is_some());
+        let told = word("outcome").or_else(|| counted.map(str::to_lowercase));
+        let outcome = match (told, word("code").or_else(|| word("Code"))) {
             (Some(outcome), Some(code)) if !outcome.contains(&code) => format!("{outcome} {code}"),
             (Some(outcome), _) => outcome,
             (None, _) => word("message").or_else(|| word("msg")).unwrap_or_else(|| "?".to_owned()),
@@ -220,6 +224,10 @@ mod tests {
     #[test]
     fn a_line_that_is_no_hop_is_shown_by_its_message() {
         let warning = r#"{"level":"WARN","message":"visibility not changed","transaction_id":"t-1"}"#;
+        let counted =
+            r#"{"Deployment":"d","Role":"bpp","Delivered":1,"HopLatency":17.4,"Code":"50003","transaction_id":"t-1"}"#;
+        let hop = Hop::parse(counted, "bpp-on-rating", AT, "t-1").unwrap();
+        assert_eq!((hop.outcome.as_str(), hop.duration_ms), ("delivered 50003", Some(17.4)));
         assert_eq!(Hop::parse(warning, "bpp-dispatch", AT, "t-1").unwrap().outcome, "visibility not changed");
         for line in ["START RequestId: t-1", "", "{", "{}", r#"{"note":"t-1"}"#] {
             assert_eq!(Hop::parse(line, "bpp-dispatch", AT, "t-1"), None, "{line}");
