@@ -41,17 +41,11 @@ def build():
 def deploy(emulator, template, stack, parameters):
     """`sam deploy`; fails with the end of its output if the stack does not come up."""
     overrides = [f"{name}={value}" for name, value in parameters.items()]
-    done = subprocess.run(
-        ["sam", "deploy", "--template-file", str(template), "--stack-name", stack, "--resolve-s3"]
-        + ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset"]
-        + ["--no-fail-on-empty-changeset", "--region", "us-east-1", "--parameter-overrides", *overrides],
-        cwd=BUILD,
-        env=emulator.environment,
-        capture_output=True,
-        text=True,
+    sam(
+        *(emulator, "deploy", template, "--stack-name", stack),
+        *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset"),
+        *("--no-fail-on-empty-changeset", "--parameter-overrides", *overrides),
     )
-    if done.returncode != 0:
-        raise SystemExit(f"sam deploy of {stack} failed:\n{(done.stdout + done.stderr)[-4000:]}")
     return len(emulator.resources(stack))
 
 
@@ -69,16 +63,7 @@ def deploy_root(emulator, stack, parameters):
 
     logging.disable()  # it warns of feature flags that only the AWS service reads
     packaged = BUILD.parent / "packaged.yaml"
-    done = subprocess.run(
-        ["sam", "package", "--template-file", str(BUILD / "template.yaml"), "--resolve-s3"]
-        + ["--output-template-file", str(packaged), "--region", "us-east-1"],
-        cwd=BUILD,
-        env=emulator.environment,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"sam package failed:\n{(done.stdout + done.stderr)[-4000:]}")
+    sam(emulator, "package", BUILD / "template.yaml", "--output-template-file", packaged)
     template = yaml_parse(packaged.read_text())
     storage = emulator.client("s3")
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the transform reads it
@@ -93,6 +78,19 @@ def deploy_root(emulator, stack, parameters):
         resource["Properties"]["Location"] = f"{name}.json"
     plain_root.write_text(json.dumps(template))
     return deploy(emulator, plain_root, stack, parameters)
+
+
+def sam(emulator, command, template, *arguments):
+    """`sam deploy` or `sam package`; ends the run with the last of its output if it fails."""
+    done = subprocess.run(
+        ["sam", command, "--template-file", template, "--resolve-s3", "--region", "us-east-1", *arguments],
+        cwd=BUILD,
+        env=emulator.environment,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"sam {command} of {template} failed:\n{(done.stdout + done.stderr)[-4000:]}")
 
 
 def parameter_names():

@@ -4,9 +4,9 @@ use beckn_health_platform::clock::SystemClock;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::base_url::base_url;
 use super::key_argument::KeyArgument;
 use super::paint::Paint;
-use super::registry::base_url;
 use super::{Failure, say, say_json};
 use crate::operator::diagnosis::{Check, Grade, examine};
 use crate::operator::registry_client::RegistryClient;

@@ -4,16 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use beckn_health_platform::clock::SystemClock;
-use beckn_health_protocol::model::{City, Country, Location};
 use beckn_health_protocol::registry::{SubscriberType, Subscription};
 use clap::{Args, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use reqwest::Url;
 use serde_json::{Value, json};
 
+use super::base_url::base_url;
 use super::key_argument::KeyArgument;
-use super::registry::base_url;
-use super::{Failure, now, say, say_json};
+use super::listing_argument::ListingArgument;
+use super::{Failure, say, say_json};
 use crate::operator::answering::{Answering, Heard};
 use crate::operator::hops::length_of_time;
 use crate::operator::joining::{Join as Joining, JoinError, Step};
@@ -27,24 +27,11 @@ pub struct Join {
     registry: String,
     #[command(flatten)]
     key: KeyArgument,
-    /// Base URL at which the participant takes messages
-    #[arg(long, value_parser = base_url)]
-    url: String,
+    #[command(flatten)]
+    listing: ListingArgument,
     /// What the participant is
     #[arg(long, ignore_case = true)]
     r#type: ParticipantType,
-    /// The one domain it serves, such as dhp:0.7.3; all when absent
-    #[arg(long)]
-    domain: Option<String>,
-    /// The one city it serves, such as std:080; all when absent
-    #[arg(long)]
-    city: Option<String>,
-    /// The one country it serves, such as IND; all when absent
-    #[arg(long)]
-    country: Option<String>,
-    /// Until when the key holds, RFC 3339; without end when absent
-    #[arg(long)]
-    valid_until: Option<Timestamp>,
     /// Answer the challenge here, at this address and port, for as long as this runs
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
@@ -102,14 +89,12 @@ impl Join {
     /// # Errors
     /// The participant was not listed; the sentence has the registry's reason.
     pub async fn run(self) -> Result<(), Failure> {
-        if self.valid_until.is_some_and(|until| until <= now()) {
-            return Err(Failure("--valid-until: expected an instant that is still to come".to_owned()));
-        }
-        let row = self.row();
+        let row = Subscription { r#type: Some(self.r#type.into()), ..self.listing.row()? };
+        let url = self.listing.url;
         let asker = self.key.reach().await?.asker;
         let registry = RegistryClient::new(&self.registry)?;
         let mut telling = Telling { json: self.json, steps: Vec::new() };
-        let mut answering = answering(self.listen, self.no_answer, &self.url, &asker, &registry, &mut telling).await?;
+        let mut answering = answering(self.listen, self.no_answer, &url, &asker, &registry, &mut telling).await?;
         let joining = Joining { asker: &asker, registry: &registry, row, clock: &SystemClock, timeout: self.timeout };
         let mut found = None;
         let tell = |step: Step| {
@@ -134,7 +119,7 @@ impl Join {
             say_json(&json!({
                 "subscriber_id": asker.subscriber_id,
                 "key_id": asker.ring.active().key_id,
-                "url": self.url,
+                "url": url,
                 "registry": self.registry,
                 "status": status,
                 "reason": reason,
@@ -143,23 +128,6 @@ impl Join {
             }));
         }
         joined.map_err(Failure::from)
-    }
-
-    /// The row, but for the id and the keys.
-    fn row(&self) -> Subscription {
-        let location = (self.city.is_some() || self.country.is_some()).then(|| Location {
-            city: self.city.clone().map(|code| City { code: Some(code), ..City::default() }),
-            country: self.country.clone().map(|code| Country { code: Some(code), ..Country::default() }),
-            ..Location::default()
-        });
-        Subscription {
-            url: Some(self.url.clone()),
-            r#type: Some(self.r#type.into()),
-            domain: self.domain.clone(),
-            location,
-            valid_until: self.valid_until,
-            ..Subscription::default()
-        }
     }
 }
 

@@ -12,8 +12,8 @@ use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use super::base_url::base_url;
 use super::key_argument::KeyArgument;
-use super::registry::base_url;
 use super::{Failure, now, say, say_json};
 use crate::network::identity::{new_key, write_private};
 use crate::operator::hops::length_of_time;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a command that fails says in one sentence what went wrong and what to do.
 
+pub mod base_url;
 pub mod catalogue;
 pub mod client;
 pub mod demo;
@@ -13,6 +14,7 @@ pub mod events;
 pub mod join;
 pub mod key_argument;
 pub mod keys;
+pub mod listing_argument;
 pub mod paint;
 pub mod registry;
 pub mod send;

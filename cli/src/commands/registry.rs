@@ -1,9 +1,7 @@
 //! `beckn-health registry`: the operator's own hand on the registry.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use beckn_health_protocol::challenge::EncryptionPublicKey;
 use beckn_health_protocol::ids::{KeyId, SubscriberId};
-use beckn_health_protocol::model::{City, Country, Location};
 use beckn_health_protocol::registry::{SubscriberType, Subscription};
 use beckn_health_protocol::signature::VerifyingKey;
 use clap::{Args, Subcommand};
@@ -11,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::deployment::DeploymentArgument;
+use super::listing_argument::ListingArgument;
 use super::{Failure, now, say, say_json, table};
 use crate::operator::participants::{self, Which};
 
@@ -45,9 +44,8 @@ pub struct Add {
     /// BAP, BPP, BG (a gateway) or BREG (a registry)
     #[arg(long, value_parser = subscriber_type)]
     r#type: SubscriberType,
-    /// Base URL at which it takes messages
-    #[arg(long, value_parser = base_url)]
-    url: String,
+    #[command(flatten)]
+    listing: ListingArgument,
     /// Id of its key
     #[arg(long)]
     key_id: KeyId,
@@ -57,18 +55,6 @@ pub struct Add {
     /// Its public encryption key: X25519, in base64
     #[arg(long, value_parser = encryption_key)]
     encr_public_key: Option<String>,
-    /// The one domain it serves, such as dhp:0.7.3; all when absent
-    #[arg(long)]
-    domain: Option<String>,
-    /// The one city it serves, such as std:080; all when absent
-    #[arg(long)]
-    city: Option<String>,
-    /// The one country it serves, such as IND; all when absent
-    #[arg(long)]
-    country: Option<String>,
-    /// Until when the key holds, RFC 3339; without end when absent
-    #[arg(long)]
-    valid_until: Option<Timestamp>,
     /// Print the row as JSON
     #[arg(long)]
     json: bool,
@@ -108,24 +94,15 @@ pub struct Remove {
 
 impl Add {
     /// The row, but for its times and status.
-    fn row(self) -> Subscription {
-        let location = (self.city.is_some() || self.country.is_some()).then(|| Location {
-            city: self.city.map(|code| City { code: Some(code), ..City::default() }),
-            country: self.country.map(|code| Country { code: Some(code), ..Country::default() }),
-            ..Location::default()
-        });
-        Subscription {
+    fn row(self) -> Result<Subscription, Failure> {
+        Ok(Subscription {
             subscriber_id: Some(self.subscriber_id),
-            url: Some(self.url),
             r#type: Some(self.r#type),
-            domain: self.domain,
-            location,
             key_id: Some(self.key_id),
             signing_public_key: Some(self.signing_public_key),
             encr_public_key: self.encr_public_key,
-            valid_until: self.valid_until,
-            ..Subscription::default()
-        }
+            ..self.listing.row()?
+        })
     }
 }
 
@@ -136,14 +113,11 @@ impl Registry {
     /// AWS cannot be asked, or there is no such deployment or participant.
     pub async fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Add(mut add) => {
-                if add.valid_until.is_some_and(|until| until <= now()) {
-                    return Err(Failure("--valid-until: expected an instant that is still to come".to_owned()));
-                }
-                let json = std::mem::take(&mut add.json);
-                // Only the argument that says where is not part of the row.
-                let deployment = add.deployment.clone().reach().await?;
-                let row = participants::add(&deployment, add.row(), now()).await?;
+            Self::Add(add) => {
+                let (json, deployment) = (add.json, add.deployment.clone());
+                let row = add.row()?;
+                let deployment = deployment.reach().await?;
+                let row = participants::add(&deployment, row, now()).await?;
                 if json {
                     say_json(&json!(row));
                 } else {
@@ -217,35 +191,12 @@ fn subscriber_type(text: &str) -> Result<SubscriberType, String> {
     if participants::TYPES.contains(&parsed) { Ok(parsed) } else { Err(expected()) }
 }
 
-/// An http(s) URL without credentials, query and fragment; without its trailing slash.
-pub(super) fn base_url(text: &str) -> Result<String, String> {
-    let url =
-        reqwest::Url::parse(text).map_err(|_| "expected a URL such as https://bap.example.org/beckn".to_owned())?;
-    let plain = matches!(url.scheme(), "http" | "https")
-        && url.has_host()
-        && url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if plain {
-        Ok(text.trim_end_matches('/').to_owned())
-    } else {
-        Err("expected an http or https URL without user, query and fragment".to_owned())
-    }
-}
-
 fn signing_key(text: &str) -> Result<String, String> {
     VerifyingKey::from_base64(text).map(|key| key.to_base64()).map_err(|error| error.to_string())
 }
 
-/// 32 bytes, or those of a SubjectPublicKeyInfo around them, in base64.
 fn encryption_key(text: &str) -> Result<String, String> {
-    const RAW: usize = 32;
-    const WITH_INFO: usize = 44;
-    match STANDARD.decode(text) {
-        Ok(bytes) if matches!(bytes.len(), RAW | WITH_INFO) => Ok(text.to_owned()),
-        _ => Err("expected an X25519 public key: 32 bytes in base64".to_owned()),
-    }
+    EncryptionPublicKey::from_base64(text).map(|key| key.to_base64()).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -257,12 +208,11 @@ mod tests {
     fn arguments_are_what_the_registry_can_serve() {
         assert_eq!(subscriber_type("bpp"), Ok(SubscriberType::Bpp));
         assert!(subscriber_type("doctor").is_err());
-        assert_eq!(base_url("https://bap.example.org/beckn/").unwrap(), "https://bap.example.org/beckn");
-        for wrong in ["bap.example.org", "ftp://bap.example.org", "https://me@bap.example.org", "https://b.org/?x"] {
-            assert!(base_url(wrong).is_err(), "{wrong}");
-        }
         assert!(signing_key("c2hvcnQ=").is_err());
-        assert!(encryption_key(&STANDARD.encode([7; 32])).is_ok() && encryption_key("AAAA").is_err());
+        let nine = format!("CQ{}=", "A".repeat(41));
+        assert_eq!(encryption_key(&nine), Ok(nine));
+        // Too short, and a point that shares one secret with everybody.
+        assert!(encryption_key("AAAA").is_err() && encryption_key(&format!("{}=", "A".repeat(43))).is_err());
     }
 
     #[test]

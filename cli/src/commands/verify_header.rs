@@ -12,8 +12,8 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::base_url::base_url;
 use super::key_argument::asker;
-use super::registry::base_url;
 use super::{Failure, now, read, say, say_json};
 use crate::operator::key_file::KeyFile;
 use crate::operator::registry_client::RegistryClient;

@@ -222,12 +222,16 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_hop_is_shown_by_its_message() {
-        let warning = r#"{"level":"WARN","message":"visibility not changed","transaction_id":"t-1"}"#;
+    fn an_outcome_that_is_only_counted_is_read_from_its_count() {
         let counted =
             r#"{"Deployment":"d","Role":"bpp","Delivered":1,"HopLatency":17.4,"Code":"50003","transaction_id":"t-1"}"#;
         let hop = Hop::parse(counted, "bpp-on-rating", AT, "t-1").unwrap();
         assert_eq!((hop.outcome.as_str(), hop.duration_ms), ("delivered 50003", Some(17.4)));
+    }
+
+    #[test]
+    fn a_line_that_is_no_hop_is_shown_by_its_message() {
+        let warning = r#"{"level":"WARN","message":"visibility not changed","transaction_id":"t-1"}"#;
         assert_eq!(Hop::parse(warning, "bpp-dispatch", AT, "t-1").unwrap().outcome, "visibility not changed");
         for line in ["START RequestId: t-1", "", "{", "{}", r#"{"note":"t-1"}"#] {
             assert_eq!(Hop::parse(line, "bpp-dispatch", AT, "t-1"), None, "{line}");

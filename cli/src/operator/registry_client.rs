@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use beckn_health_platform::egress;
 use beckn_health_platform::participant::ring::KeyRing;
 use beckn_health_protocol::ids::SubscriberId;
-use beckn_health_protocol::registry::{LookupRequest, RegistryKeys, SubscribeResponse, Subscription};
+use beckn_health_protocol::registry::{Listed, LookupRequest, RegistryKeys, SubscribeResponse, Subscription};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use jiff::Timestamp;
@@ -170,7 +171,8 @@ impl RegistryClient {
         if told.status != 200 {
             return Err(refused(url, &told));
         }
-        Subscription::parse_all(&told.body).map_err(|fault| unusable(format!("expected subscriptions: {fault}")))
+        let listed = Listed::parse(&told.body).map_err(|fault| unusable(format!("expected subscriptions: {fault}")))?;
+        Ok(listed.entries)
     }
 
     async fn post(&self, path: &str, asker: &Asker, body: Vec<u8>, now: Timestamp) -> Result<Told, AskError> {
@@ -236,13 +238,7 @@ fn describe(error: &reqwest::Error) -> String {
     } else {
         "the exchange broke off"
     };
-    let mut cause = std::error::Error::source(error);
-    let mut last = None;
-    while let Some(source) = cause {
-        last = Some(source.to_string());
-        cause = source.source();
-    }
-    last.map_or_else(|| kind.to_owned(), |last| format!("{kind} ({last})"))
+    egress::last_cause(error).map_or_else(|| kind.to_owned(), |last| format!("{kind} ({last})"))
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ async fn exchange(mut request: reqwest::RequestBuilder, cap: usize) -> Result<An
     Ok(Answer { status, body: read.freeze() })
 }
 
-/// The chain of causes without the URL, which may carry tokens.
+/// What went wrong with an exchange, and its last cause.
 fn describe(error: &reqwest::Error) -> String {
     let kind = if error.is_timeout() {
         "timed out"
@@ -137,13 +137,13 @@ fn describe(error: &reqwest::Error) -> String {
     } else {
         "exchange failed"
     };
-    let mut source = std::error::Error::source(error);
-    let mut last = None;
-    while let Some(cause) = source {
-        last = Some(cause.to_string());
-        source = cause.source();
-    }
-    last.map_or_else(|| kind.to_owned(), |cause| format!("{kind}: {cause}"))
+    last_cause(error).map_or_else(|| kind.to_owned(), |cause| format!("{kind}: {cause}"))
+}
+
+/// What is at the bottom of an error: its last cause, where it has one. reqwest's own text repeats the URL, which may
+/// carry tokens.
+pub fn last_cause(error: &reqwest::Error) -> Option<String> {
+    std::iter::successors(std::error::Error::source(error), |cause| cause.source()).last().map(ToString::to_string)
 }
 
 /// The URL, if the policy lets us post to it.
