@@ -1,7 +1,7 @@
 //! The messages of every action, in both readings.
 
 use beckn_health_protocol::action::{Action, Callback, Verb};
-use beckn_health_protocol::dialect::{self, Envelope, Reading};
+use beckn_health_protocol::dialect::{self, Checked, Envelope, Reading};
 use beckn_health_protocol::fault::Fault;
 use beckn_health_protocol::message::{
     CancelMessage, CatalogMessage, ConfirmMessage, FeedbackFormMessage, InitMessage, Message, OrderMessage,
@@ -38,10 +38,16 @@ fn named(input: &[u8]) -> Option<Verb> {
     rest.split('"').nth(1)?.parse().ok()
 }
 
-/// What is read strictly has no fault to settle and reads the same in compat.
+/// What is read strictly has no fault to settle and reads the same in compat; what is read is what is checked.
 fn both_readings(input: &[u8], verb: Verb) {
     let compat = dialect::read(input, verb, Reading::Compat);
     let strict = dialect::read(input, verb, Reading::Strict);
+    for (read, reading) in [(&compat, Reading::Compat), (&strict, Reading::Strict)] {
+        let read = read.as_ref().map(|Envelope { context, tolerated, .. }| (context, tolerated));
+        let checked = dialect::check(input, verb, reading);
+        let checked = checked.as_ref().map(|Checked { context, tolerated }| (context, tolerated));
+        assert_eq!(checked, read, "{verb} is checked otherwise than read");
+    }
     if let Ok(strict) = &strict {
         assert_eq!(strict.tolerated, []);
         assert_eq!(compat.as_ref(), Ok(strict), "{verb} reads otherwise in compat");

@@ -1,7 +1,7 @@
 //! A message read into its types and written again has lost nothing.
 
 use beckn_health_protocol::action::{Action, Callback, Verb};
-use beckn_health_protocol::dialect::{self, Envelope, Reading};
+use beckn_health_protocol::dialect::{self, Checked, Envelope, Reading};
 use beckn_health_protocol::fault::Fault;
 use beckn_health_protocol::message::{
     CancelMessage, CatalogMessage, ConfirmMessage, FeedbackFormMessage, InitMessage, Message, OrderMessage,
@@ -15,9 +15,14 @@ use serde_json::{Value, json};
 /// The name of a field no schema knows.
 const UNKNOWN: &str = "x-unknown-to-us";
 
-/// Reads `message` in the compat reading and writes it from its types.
+/// Reads `message` in the compat reading and writes it from its types. Whoever only checks it believes the same.
 pub(crate) fn rewritten(message: &Value, verb: Verb) -> Result<(Envelope, Value), Fault> {
-    let envelope = dialect::read(message.to_string().as_bytes(), verb, Reading::Compat)?;
+    let text = message.to_string();
+    let read = dialect::read(text.as_bytes(), verb, Reading::Compat);
+    let checked = dialect::check(text.as_bytes(), verb, Reading::Compat);
+    let believed = read.as_ref().map(|Envelope { context, tolerated, .. }| (context, tolerated));
+    assert_eq!(checked.as_ref().map(|Checked { context, tolerated }| (context, tolerated)), believed, "{verb}");
+    let envelope = read?;
     let bytes = match verb {
         Verb::Request(action) => match action {
             Action::Search => write::<SearchMessage>(&envelope),

@@ -22,7 +22,7 @@ pub(super) async fn record(deps: &Deps, request: Request, callback: Callback) ->
         Err(response) => return response,
     };
     let refuse = |path: &str, message: String| nack(StatusCode::OK, Code::InvalidRequest, path, message);
-    let context = &verified.envelope.context;
+    let context = &verified.context;
     let Some(message_id) = context.message_id.clone() else {
         return refuse("context.message_id", "expected the message id".to_owned());
     };

@@ -53,7 +53,7 @@ async fn take(deps: &Deps, request: Request) -> Response {
         Ok(verified) => verified,
         Err(response) => return response,
     };
-    let context = &verified.envelope.context;
+    let context = &verified.context;
     let bap = match &context.bap_id {
         None => None,
         Some(bap) => match deps.registry.peer(bap, SubscriberType::Bap).await {

@@ -7,21 +7,23 @@
 
 use beckn_health_protocol::ack;
 use beckn_health_protocol::action::{Action, Verb};
-use beckn_health_protocol::dialect::{self, Envelope};
+use beckn_health_protocol::context::Context;
+use beckn_health_protocol::dialect::{self, Checked};
 use beckn_health_protocol::error::{Code, Error};
 use beckn_health_protocol::fault::Fault;
 use beckn_health_protocol::ids::SubscriberId;
 use beckn_health_protocol::registry::SubscriberType;
 use beckn_health_protocol::signature::{self, AuthorizationHeader};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderName, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, error};
 
 use crate::deps::Deps;
 use crate::function::{Request, Response};
 use crate::hop::{self, Outcome};
-use crate::registry::PeerKey;
+use crate::registry::{Endpoint, PeerKey};
 
 /// Largest request body, in bytes. With its attributes it stays below what one queue message holds.
 pub const MAX_REQUEST: usize = 256 * 1024;
@@ -31,14 +33,16 @@ pub const MAX_CALLBACK: usize = 1024 * 1024;
 pub const DEFAULT_TTL: SignedDuration = SignedDuration::from_mins(10);
 /// How far `context.timestamp` may lie in our future.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
+/// Where a gateway puts its signature (BECKN-006).
+const X_GATEWAY_AUTHORIZATION: HeaderName = HeaderName::from_static("x-gateway-authorization");
 
 /// A message whose signature, identity and form have been checked.
 #[derive(Debug)]
 pub struct Verified {
     /// Who signed it; equal to the id in its context.
     pub subscriber: SubscriberId,
-    /// The parsed message.
-    pub envelope: Envelope,
+    /// Its context. The body was checked too; whoever wants it reads it from the bytes.
+    pub context: Context,
     /// The bytes that were signed.
     pub raw: Bytes,
     /// The `Authorization` header as received; a gateway forwards it.
@@ -64,21 +68,22 @@ pub async fn receive(deps: &Deps, request: Request, verb: Verb) -> Result<Verifi
     for value in gateway_headers(&parts.headers) {
         check_gateway(deps, value, &body, now).await.map_err(|refusal| refusal.response(deps, Via::Gateway))?;
     }
-    let authorization = header(&parts.headers, "authorization")
+    let authorization = header(&parts.headers, &AUTHORIZATION)
         .unwrap_or_else(|| Err(Unauthenticated::new("the Authorization header is missing").into()))
         .map_err(|refusal: Refusal| refusal.response(deps, Via::Sender))?;
     let signer =
         authenticate(deps, authorization, &body, now).await.map_err(|refusal| refusal.response(deps, Via::Sender))?;
     let subscriber = signer.peer.subscriber_id.clone();
     let reading = deps.settings.reading_of(&subscriber);
-    let envelope = dialect::read(&body, verb, reading).map_err(|fault| refuse(StatusCode::OK, fault))?;
-    hop::about(&envelope.context);
+    let Checked { context, tolerated } =
+        dialect::check(&body, verb, reading).map_err(|fault| refuse(StatusCode::OK, fault))?;
+    hop::about(&context);
     let expires_at =
-        check_identity(deps, &envelope, &signer, verb, now).map_err(|fault| refuse(StatusCode::OK, fault))?;
-    for tolerated in &envelope.tolerated {
+        check_identity(deps, &context, &signer, verb, now).map_err(|fault| refuse(StatusCode::OK, fault))?;
+    for tolerated in &tolerated {
         debug!(subscriber = %subscriber, action = verb.as_str(), fault = tolerated.id, path = tolerated.path, "tolerated");
     }
-    Ok(Verified { subscriber, envelope, authorization: authorization.to_owned(), raw: body, expires_at })
+    Ok(Verified { subscriber, context, authorization: authorization.to_owned(), raw: body, expires_at })
 }
 
 /// Checks who signed a request that is no protocol message (a registry lookup).
@@ -87,7 +92,7 @@ pub async fn receive(deps: &Deps, request: Request, verb: Verb) -> Result<Verifi
 /// The response to give instead.
 pub async fn authenticate_only(deps: &Deps, headers: &HeaderMap, body: &Bytes) -> Result<SubscriberId, Response> {
     check_shape(headers, body, MAX_REQUEST)?;
-    let authorization = header(headers, "authorization")
+    let authorization = header(headers, &AUTHORIZATION)
         .unwrap_or_else(|| Err(Unauthenticated::new("the Authorization header is missing").into()))
         .map_err(|refusal: Refusal| refusal.response(deps, Via::Sender))?;
     let signer = authenticate(deps, authorization, body, deps.clock.now())
@@ -189,7 +194,7 @@ pub(crate) fn unauthenticated(deps: &Deps, challenge: &'static str, error: Error
 }
 
 /// A header that may stand only once.
-fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<Result<&'h str, Refusal>> {
+fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Result<&'h str, Refusal>> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     if values.next().is_some() {
@@ -200,7 +205,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<Result<&'h str, Refu
 
 /// `X-Gateway-Authorization`, and the `Proxy-Authorization` of older gateways: each that is there must hold.
 fn gateway_headers(headers: &HeaderMap) -> impl Iterator<Item = Result<&str, Refusal>> {
-    ["x-gateway-authorization", "proxy-authorization"].into_iter().filter_map(|name| header(headers, name))
+    [X_GATEWAY_AUTHORIZATION, PROXY_AUTHORIZATION].into_iter().filter_map(|name| header(headers, &name))
 }
 
 /// The gateway's signature, by a participant that is a gateway.
@@ -246,12 +251,11 @@ async fn authenticate(deps: &Deps, value: &str, body: &[u8], now: Timestamp) -> 
 /// The message is by its signer, for us, of now.
 fn check_identity(
     deps: &Deps,
-    envelope: &Envelope,
+    context: &Context,
     signer: &PeerKey,
     verb: Verb,
     now: Timestamp,
 ) -> Result<Timestamp, Fault> {
-    let context = &envelope.context;
     let us = &deps.participant.subscriber_id;
     let bap = (&context.bap_id, &context.bap_uri);
     let bpp = (&context.bpp_id, &context.bpp_uri);
@@ -280,7 +284,7 @@ fn check_identity(
     let for_us = match (our_id, our_uri) {
         (Some(id), _) => id == us,
         (None, _) if verb == Verb::Request(Action::Search) => true,
-        (None, Some(uri)) => endpoint(uri).is_some_and(|meant| Some(meant) == endpoint(&deps.participant.url)),
+        (None, Some(uri)) => Endpoint::of(uri).is_some_and(|meant| Some(meant) == Endpoint::of(&deps.participant.url)),
         (None, None) => true,
     };
     if !to_gateway && !for_us {
@@ -294,7 +298,7 @@ fn check_identity(
         ));
     }
     if let Some(uri) = their_uri.as_deref()
-        && endpoint(uri).is_none_or(|theirs| Some(theirs) != endpoint(&signer.peer.url))
+        && !signer.is_at(uri)
     {
         return Err(Fault::new(
             Code::InvalidRequest,
@@ -320,16 +324,6 @@ fn check_identity(
         ));
     }
     Ok(expires_at)
-}
-
-/// Host and port: what tells one participant's endpoint from another's. A URL that carries user information
-/// is none: what stands before its `@` only looks like a host.
-fn endpoint(uri: &str) -> Option<(String, Option<u16>)> {
-    let url = url::Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return None;
-    }
-    Some((url.host_str()?.to_owned(), url.port_or_known_default()))
 }
 
 /// A NACK for a fault of the message.

@@ -157,7 +157,9 @@ mod tests {
     #[test]
     fn rules_are_enforced_and_named() {
         assert_eq!(OrderId::parse(""), Err(InvalidId::Empty));
-        assert_eq!(OrderId::parse("a\nb"), Err(InvalidId::ControlCharacter));
+        for control in ["a\nb", "a\u{7f}", "\0", "é\n", "\u{85}"] {
+            assert_eq!(OrderId::parse(control), Err(InvalidId::ControlCharacter), "{control:?}");
+        }
         assert_eq!(OrderId::parse("x".repeat(256)), Err(InvalidId::TooLong(256)));
         assert!(OrderId::parse("x".repeat(255)).is_ok());
         // 255 characters of two bytes each are still 255 characters.

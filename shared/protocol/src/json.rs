@@ -72,6 +72,18 @@ impl Trail {
     }
 }
 
+/// The value of a member of a body, read as [`parse`] reads it, for whoever reads the body itself. What is
+/// refused has no path here.
+pub(crate) struct Member;
+
+impl<'de> DeserializeSeed<'de> for Member {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        Node { depth: 1, trail: &Trail::default() }.deserialize(deserializer)
+    }
+}
+
 /// One value on the way in.
 #[derive(Clone, Copy)]
 struct Node<'a> {

@@ -2,8 +2,8 @@
 //!
 //! Everything here is pure: no input or output, no clock, no logging. A received body goes through
 //! [`dialect::read`], which parses it once, settles the known faults of deployed peers, checks it against
-//! the forms of its action and hands out an [`Envelope`]; [`dialect::write`] makes the
-//! bytes of a message; [`signature`] signs and verifies them.
+//! the forms of its action and hands out an [`Envelope`], or [`dialect::check`], which leaves the body where it
+//! is; [`dialect::write`] makes the bytes of a message; [`signature`] signs and verifies them.
 //!
 //! Invariant: a value of a type of this crate that came from the wire has been checked; unknown fields of
 //! the wire survive in `extra`; `Debug` shows no personal or health data.

@@ -44,6 +44,25 @@ pub struct Peer {
     pub url: String,
 }
 
+/// Host and port of a URL: what tells one participant's endpoint from another's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    host: String,
+    port: Option<u16>,
+}
+
+impl Endpoint {
+    /// The endpoint of an http(s) URL. A URL that carries user information has none: what stands before its `@` only
+    /// looks like a host.
+    pub fn of(url: &str) -> Option<Self> {
+        let url = url::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return None;
+        }
+        Some(Self { host: url.host_str()?.to_owned(), port: url.port_or_known_default() })
+    }
+}
+
 /// A key of a participant that is valid now.
 #[derive(Debug, Clone)]
 pub struct PeerKey {
@@ -57,27 +76,39 @@ pub struct PeerKey {
     pub valid_until: Option<i64>,
     /// The domain for which it is registered; all when none is named.
     domain: Option<String>,
+    /// That of the peer's URL.
+    endpoint: Option<Endpoint>,
     /// When the row was fetched.
     fetched_at: Timestamp,
 }
 
 impl PeerKey {
+    /// Whether a URL has the endpoint at which the peer is registered.
+    pub fn is_at(&self, url: &str) -> bool {
+        match &self.endpoint {
+            Some(endpoint) => url == self.peer.url || Endpoint::of(url).as_ref() == Some(endpoint),
+            None => false,
+        }
+    }
+
     /// Whether the key is registered for messages of this domain.
     pub fn serves(&self, domain: Option<&str>) -> bool {
         self.domain.as_deref().is_none_or(|registered| registered == "*" || Some(registered) == domain)
     }
 }
 
-/// A row with its key parsed once: to check a key costs as much as many a signature.
+/// A row with its key and its URL parsed once: to check a key costs as much as many a signature.
 struct Row {
     subscription: Subscription,
     key: Option<VerifyingKey>,
+    endpoint: Option<Endpoint>,
 }
 
 impl Row {
     fn new(subscription: Subscription) -> Self {
         let key = subscription.signing_public_key.as_deref().and_then(|text| VerifyingKey::from_base64(text).ok());
-        Self { subscription, key }
+        let endpoint = base_url(&subscription).and_then(Endpoint::of);
+        Self { subscription, key, endpoint }
     }
 }
 
@@ -370,7 +401,7 @@ impl CachedRegistry {
             .said
             .iter()
             .filter(|row| row.subscription.key_id.as_ref() == Some(key_id) && row.subscription.is_in_force(now));
-        let Row { subscription, key } = matching.next()?;
+        let Row { subscription, key, endpoint } = matching.next()?;
         if matching.next().is_some() {
             return None;
         }
@@ -380,6 +411,7 @@ impl CachedRegistry {
             key: key.clone()?,
             valid_until: subscription.valid_until.map(Timestamp::as_second),
             domain: subscription.domain.clone(),
+            endpoint: endpoint.clone(),
             fetched_at: fetched.at,
         })
     }
@@ -392,7 +424,11 @@ impl CachedRegistry {
 }
 
 fn peer_of(row: &Subscription) -> Option<Peer> {
-    Some(Peer { subscriber_id: row.subscriber_id.clone()?, url: row.url.as_deref()?.trim_end_matches('/').to_owned() })
+    Some(Peer { subscriber_id: row.subscriber_id.clone()?, url: base_url(row)?.to_owned() })
+}
+
+fn base_url(row: &Subscription) -> Option<&str> {
+    Some(row.url.as_deref()?.trim_end_matches('/'))
 }
 
 #[cfg(test)]

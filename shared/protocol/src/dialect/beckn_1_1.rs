@@ -15,20 +15,31 @@ use crate::wire::Described;
 
 use super::faults::{self, Findings};
 use super::walk::{Path, Walk};
-use super::{Envelope, Reading, typed};
+use super::{Checked, Envelope, Reading, skim, typed};
 
 /// Reads a body; see [`super::read`].
 pub(super) fn read(body: &[u8], verb: Verb, reading: Reading) -> Result<Envelope, Fault> {
     let mut message = json::parse_object(body)?;
     let mut findings = Findings::new(reading);
 
-    let context = context(&mut message, verb, &mut findings)?;
+    let context = context(message.shift_remove("context"), verb, &mut findings)?;
     let (message, error) = body_and_error(message, verb, &context, &mut findings)?;
     Ok(Envelope { context, message, error, tolerated: findings.tolerated })
 }
 
-fn context(message: &mut Map<String, Value>, verb: Verb, findings: &mut Findings) -> Result<Context, Fault> {
-    let mut context = match message.shift_remove("context") {
+/// Checks a body; see [`super::check`].
+pub(super) fn check(body: &[u8], verb: Verb, reading: Reading) -> Result<Checked, Fault> {
+    let Some(skimmed) = skim::skim(body, verb.message_shape()) else {
+        let Envelope { context, tolerated, .. } = read(body, verb, reading)?;
+        return Ok(Checked { context, tolerated });
+    };
+    let mut findings = Findings::new(reading);
+    let context = context(skimmed.context, verb, &mut findings)?;
+    Ok(Checked { context, tolerated: findings.tolerated })
+}
+
+fn context(sent: Option<Value>, verb: Verb, findings: &mut Findings) -> Result<Context, Fault> {
+    let mut context = match sent {
         Some(Value::Object(context)) => context,
         Some(_) => return Err(Fault::invalid("context", "expected an object")),
         None => return Err(Fault::invalid("context", "expected an object, found none")),

@@ -23,8 +23,8 @@ pub struct KnownFault {
     rule: Rule,
 }
 
-/// Given an object, the fields it knows and one name it does not: the name that is meant.
-type Naming = fn(&Map<String, Value>, &'static [Field], &str) -> Option<&'static str>;
+/// Given the fields an object knows and one name it does not: the name that is meant.
+type Naming = fn(&[Field], &str) -> Option<&'static str>;
 
 /// How a fault is found and settled.
 #[derive(Debug)]
@@ -169,13 +169,13 @@ pub static KNOWN_FAULTS: &[KnownFault] = &[
     KnownFault {
         id: "singular-for-plural",
         sentence: "A list is sent under its singular name (`fulfillment` for `fulfillments`); the plural is read.",
-        rule: Rule::Name(|object, fields, name| {
+        rule: Rule::Name(|fields, name| {
             let plural = fields.iter().find(|field| {
                 matches!(field.shape, Shape::List(_))
                     && (field.name.strip_suffix('s') == Some(name)
                         || (name.ends_with('y') && field.name.strip_suffix("ies") == name.strip_suffix('y')))
             })?;
-            (!object.contains_key(plural.name)).then_some(plural.name)
+            Some(plural.name)
         }),
     },
 ];
@@ -241,14 +241,11 @@ pub(super) fn name_aside(name: &str) -> String {
     format!("{name}_as_sent")
 }
 
-/// The name that is meant by one the object does not know, when a known fault explains it.
-pub(super) fn rename(
-    object: &Map<String, Value>,
-    fields: &'static [Field],
-    name: &str,
-) -> Option<(&'static KnownFault, String, &'static str)> {
+/// The name that is meant by one that is not among the fields, when a known fault explains it. An object that
+/// has a field of that name too is left as it is.
+pub(super) fn naming(fields: &[Field], name: &str) -> Option<(&'static KnownFault, &'static str)> {
     KNOWN_FAULTS.iter().find_map(|fault| match fault.rule {
-        Rule::Name(rule) => rule(object, fields, name).map(|meant| (fault, name.to_owned(), meant)),
+        Rule::Name(rule) => rule(fields, name).map(|meant| (fault, meant)),
         Rule::Context(_) | Rule::Form(_) | Rule::Meaningless(_) => None,
     })
 }

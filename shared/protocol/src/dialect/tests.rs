@@ -8,6 +8,7 @@ use crate::message::{ConfirmMessage, OrderMessage, RatingMessage, SearchMessage}
 
 use super::*;
 
+mod checked;
 mod known_faults;
 
 fn context(verb: Verb) -> Value {
@@ -31,7 +32,11 @@ fn order() -> Value {
     json!({
         "id": "order-1",
         "provider": {"id": "clinic-1"},
-        "items": [{"id": "visit", "price": {"value": "450.00", "currency": "INR"}}],
+        "items": [{
+            "id": "visit",
+            "price": {"value": "450.00", "currency": "INR"},
+            "quantity": {"selected": {"count": 1}}
+        }],
         "fulfillments": [{
             "id": "f-1",
             "rateable": true,
@@ -65,8 +70,14 @@ fn message(verb: impl Into<Verb>) -> Value {
     json!({"context": context(verb), "message": body(verb)})
 }
 
+/// Reads a message. Whoever only checks it is told the same.
 fn read_value(message: &Value, verb: impl Into<Verb>, reading: Reading) -> Result<Envelope, Fault> {
-    read(message.to_string().as_bytes(), verb.into(), reading)
+    let (text, verb) = (message.to_string(), verb.into());
+    let read = read(text.as_bytes(), verb, reading);
+    let checked = check(text.as_bytes(), verb, reading);
+    assert_eq!(checked.as_ref().map(|checked| &checked.context), read.as_ref().map(|envelope| &envelope.context));
+    assert_eq!(checked.map(|checked| checked.tolerated), read.clone().map(|envelope| envelope.tolerated));
+    read
 }
 
 fn verbs() -> impl Iterator<Item = Verb> {

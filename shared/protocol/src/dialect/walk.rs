@@ -101,10 +101,11 @@ impl<'f> Walk<'f> {
         path: Path<'_>,
     ) -> Result<(), Fault> {
         // Nearly always nothing is to be renamed, and then nothing is allocated.
-        while let Some((fault, from, to)) = object
-            .keys()
-            .filter(|name| field(fields, name).is_none())
-            .find_map(|name| faults::rename(object, fields, name))
+        while let Some((from, fault, to)) =
+            object.keys().filter(|name| field(fields, name).is_none()).find_map(|name| {
+                let (fault, meant) = faults::naming(fields, name)?;
+                (!object.contains_key(meant)).then(|| (name.clone(), fault, meant))
+            })
         {
             self.findings.found(fault, || Path::Field(&path, &from).to_string())?;
             if let Some(value) = object.shift_remove(&from) {

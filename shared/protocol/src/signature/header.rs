@@ -156,7 +156,8 @@ impl<'a> Parameters<'a> {
         loop {
             let malformed = SignatureError::Malformed { at };
             let rest = header.get(at..).ok_or_else(|| malformed.clone())?;
-            let (name, rest) = rest.split_once("=\"").ok_or_else(|| malformed.clone())?;
+            let (name, rest) = rest.split_once('=').ok_or_else(|| malformed.clone())?;
+            let rest = rest.strip_prefix('"').ok_or_else(|| malformed.clone())?;
             let well_named = !name.is_empty()
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
             if !well_named {

@@ -57,17 +57,26 @@ impl Shape {
         match (self, value) {
             (Self::Any, _)
             | (_, Value::Null)
-            | (Self::Text, Value::String(_))
             | (Self::Boolean, Value::Bool(_))
             | (Self::Object(..), Value::Object(_))
             | (Self::List(_), Value::Array(_)) => true,
-            (Self::Id, Value::String(text)) => ids::check(text).is_ok(),
-            (Self::Decimal, Value::String(text)) => is_decimal(text),
             (Self::Integer, Value::Number(number)) => number.is_i64(),
-            (Self::Timestamp, Value::String(text)) => is_timestamp(text),
-            (Self::Duration, Value::String(text)) => Ttl::parse(text.as_str()).is_ok(),
-            (Self::Gps, Value::String(text)) => Gps::parse(text).is_ok(),
+            (_, Value::String(text)) => self.fits_text(text),
             _ => false,
+        }
+    }
+
+    /// Whether a text has this form.
+    #[must_use]
+    pub(crate) fn fits_text(&self, text: &str) -> bool {
+        match self {
+            Self::Any | Self::Text => true,
+            Self::Id => ids::check(text).is_ok(),
+            Self::Decimal => is_decimal(text),
+            Self::Timestamp => is_timestamp(text),
+            Self::Duration => Ttl::parse(text).is_ok(),
+            Self::Gps => Gps::parse(text).is_ok(),
+            Self::Integer | Self::Boolean | Self::Object(..) | Self::List(_) => false,
         }
     }
 

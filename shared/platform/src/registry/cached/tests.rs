@@ -170,6 +170,34 @@ async fn a_newcomer_is_reached_within_seconds() {
 }
 
 #[tokio::test]
+async fn a_peer_is_at_the_endpoint_of_its_url_alone() {
+    let found = |registered: &'static str| async move {
+        let scene = Scene::with(&[Subscription { url: Some(registered.to_owned()), ..row("k1") }]);
+        scene.registry.key(&bap(), &key_id("k1")).await.unwrap().unwrap()
+    };
+    let peer = found("https://bap.example/beckn/").await;
+    for url in ["https://bap.example/beckn", "https://BAP.example:443/", "https://bap.example?on_search"] {
+        assert!(peer.is_at(url), "{url}");
+    }
+    for url in [
+        "",
+        "bap.example",
+        "http://bap.example/beckn",
+        "https://bap.example:8443/beckn",
+        "https://bap.example.org/beckn",
+        "https://bap.example@other.example/beckn",
+        "https://user@bap.example/beckn",
+        "ftp://bap.example/beckn",
+    ] {
+        assert!(!peer.is_at(url), "{url}");
+    }
+    // An address that is none is not theirs because it is repeated.
+    for registered in ["https://user@bap.example", "bap.example", "ftp://bap.example"] {
+        assert!(!found(registered).await.is_at(registered), "{registered}");
+    }
+}
+
+#[tokio::test]
 async fn two_rows_with_one_key_id_are_believed_neither() {
     let scene = Scene::with(&[row("k1"), row("k1")]);
     assert!(!scene.knows("k1").await);
