@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use beckn_health::commands::Failure;
+use beckn_health::failure::Failure;
 use beckn_health_functions as functions;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;

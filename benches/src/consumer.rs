@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use axum::extract::Request;
 use axum::response::IntoResponse as _;
-use beckn_health::commands::Failure;
+use beckn_health::failure::Failure;
 use beckn_health::network::Network;
 use beckn_health::network::identity::{Role, new_key, subscription};
 use beckn_health_platform::clock::{Clock as _, SystemClock};

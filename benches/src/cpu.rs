@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use beckn_health::commands::{Failure, shipped_catalogue};
+use beckn_health::commands::shipped_catalogue;
+use beckn_health::failure::Failure;
+use beckn_health::network::Network;
 use beckn_health::network::identity::Role;
-use beckn_health::network::{Config, Network};
 use beckn_health::sqs::{QueueSettings, Sqs};
 use beckn_health_functions::bpp::{on_select, select};
 use beckn_health_platform::clock::{Clock as _, SystemClock};
@@ -32,6 +32,7 @@ use serde_json::{Value, json};
 
 use crate::consumer::{Consumer, Signed, padding, search_message};
 use crate::figures::Figures;
+use crate::network;
 use crate::report::{Budget, Limit, Section, short};
 
 /// Bytes of the bodies.
@@ -138,15 +139,7 @@ pub fn measure() -> Result<Section, Failure> {
 
 /// A network, a consumer, and `message` of a `select` of something that is on offer there.
 async fn scene() -> Result<(Network, Consumer, Value), Failure> {
-    let network = Network::start(Config {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        data: None,
-        catalogue: Some(shipped_catalogue()?),
-        clock: Arc::new(SystemClock),
-        reading: Reading::Compat,
-        callers: None,
-    })
-    .await?;
+    let network = network::start(None, shipped_catalogue()?).await?;
     let consumer = Consumer::join(&network).await?;
     let search = consumer.sign("search", true, &search_message(12.93, 77.61, 10, 0))?;
     let heard = consumer.await_callback(&search);

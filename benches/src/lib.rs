@@ -10,6 +10,7 @@ pub mod cpu;
 pub mod figures;
 pub mod load;
 pub mod machine;
+pub mod network;
 pub mod report;
 pub mod runtime_api;
 pub mod search;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use beckn_health::commands::Failure;
+use beckn_health::failure::Failure;
 use beckn_health_benches::machine::{Circumstances, load};
 use beckn_health_benches::report::Report;
 use beckn_health_benches::{cold_start, cost, cpu, search, throughput};

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use beckn_health::commands::Failure;
+use beckn_health::failure::Failure;
 
 /// What a starting function did.
 #[derive(Debug)]

@@ -1,21 +1,18 @@
 //! From a search to its `on_search`, by size of the catalogue.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use beckn_health::commands::Failure;
 use beckn_health::commands::client::Client;
+use beckn_health::failure::Failure;
+use beckn_health::network::Network;
 use beckn_health::network::identity::Role;
-use beckn_health::network::{Config, Network};
 use beckn_health::sample::sample_catalogue;
-use beckn_health_platform::clock::SystemClock;
-use beckn_health_protocol::dialect::Reading;
 use serde_json::{Value, json};
 
 use crate::consumer::{Consumer, search_message};
 use crate::figures::Figures;
 use crate::machine::resident_kib;
+use crate::network;
 use crate::report::{Budget, Limit, Section, short};
 
 /// Kilometres around the point searched.
@@ -149,15 +146,7 @@ struct Measured {
 async fn search(practitioners: usize, searches: usize) -> Result<Measured, Failure> {
     let catalogue = sample_catalogue(practitioners, 1)?;
     let started_at = Instant::now();
-    let network = Network::start(Config {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        data: None,
-        catalogue: Some(catalogue),
-        clock: Arc::new(SystemClock),
-        reading: Reading::Compat,
-        callers: None,
-    })
-    .await?;
+    let network = network::start(None, catalogue).await?;
     let ready_after = started_at.elapsed();
     let resident_mib = resident_kib(std::process::id()).unwrap_or(0) as f64 / 1_024.0;
     let consumer = Consumer::join(&network).await?;

@@ -1,19 +1,17 @@
 //! How many signed searches the local network acknowledges, and how fast.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use beckn_health::commands::{Failure, shipped_catalogue};
-use beckn_health::network::{Config, Network};
-use beckn_health_platform::clock::SystemClock;
-use beckn_health_protocol::dialect::Reading;
+use beckn_health::commands::shipped_catalogue;
+use beckn_health::failure::Failure;
 use serde_json::{Value, json};
 
 use crate::consumer::{Consumer, search_message};
 use crate::figures::Figures;
 use crate::load::{self, Outcome};
+use crate::network;
 use crate::report::{Budget, Limit, Section, short};
 
 /// Bytes of a search.
@@ -119,15 +117,7 @@ struct Run {
 fn run(data: Option<&Path>, responders: Responders, connections: usize, duration: Duration) -> Result<Run, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let run = runtime.block_on(async {
-        let network = Network::start(Config {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            data: data.map(Path::to_path_buf),
-            catalogue: Some(shipped_catalogue()?),
-            clock: Arc::new(SystemClock),
-            reading: Reading::Compat,
-            callers: None,
-        })
-        .await?;
+        let network = network::start(data, shipped_catalogue()?).await?;
         let consumer = Consumer::join(&network).await?;
         let base = network.base_url();
         let address: SocketAddr = base.trim_start_matches("http://").parse()?;

@@ -13,9 +13,10 @@ use beckn_health_platform::store::table;
 use crate::{root, source};
 
 /// How a store's source performs an action on items of its table. Indexes are looked at elsewhere.
-const PERFORMED: [(&str, &str); 12] = [
+const PERFORMED: [(&str, &str); 13] = [
     (".get(table::", "dynamodb:GetItem"),
     (".query(table::", "dynamodb:Query"),
+    (".query_between(table::", "dynamodb:Query"),
     (".batch_get(table::", "dynamodb:BatchGetItem"),
     (".batch_glance(table::", "dynamodb:BatchGetItem"),
     (".batch_write(table::", "dynamodb:BatchWriteItem"),

@@ -43,7 +43,7 @@ pub(crate) fn check() {
             json!({ "Fn::GetAtt": "BppOrdersTable.Arn" }),
         ),
         (
-            "bpp-on-select: actions on bpp-slots: dynamodb:Query is one too many",
+            "bpp-on-select: actions on bpp-slots: dynamodb:BatchGetItem is one too many",
             policies::check,
             "/Resources/BppOnSelectFunction/Properties/Policies/0/Statement/3/Action",
             json!(["dynamodb:BatchGetItem", "dynamodb:Query"]),
@@ -52,7 +52,7 @@ pub(crate) fn check() {
             "bpp-on-init: actions on bpp-slots: dynamodb:DeleteItem is missing",
             policies::check,
             "/Resources/BppOnInitFunction/Properties/Policies/0/Statement/3/Action",
-            json!(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"]),
+            json!(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"]),
         ),
         (
             "bpp-on-init: partitions of bpp-replies",

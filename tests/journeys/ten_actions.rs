@@ -19,7 +19,9 @@ async fn at_the_desk(network: &TestNetwork, order_id: &str, event: Event) {
     let orders = Orders::new(deps.tables.clone());
     let stored = orders.find(order_id).await.unwrap().unwrap();
     let next = stored.order.apply(event, network.now()).unwrap();
-    within("the order to change", deps.tables.commit(vec![orders.replace(&stored, &next)])).await.unwrap();
+    within("the order to change", deps.tables.commit(vec![orders.replace(&stored, &next, &stored.details)]))
+        .await
+        .unwrap();
 }
 
 fn code(order: &Value) -> &Value {

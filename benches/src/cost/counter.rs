@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
-use beckn_health::commands::Failure;
+use beckn_health::failure::Failure;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde_json::{Value, json};
@@ -39,10 +39,31 @@ pub struct Tally {
     pub read_units: f64,
     /// Write units of DynamoDB, with those of indexes.
     pub write_units: f64,
+    /// The same by table.
+    pub written: BTreeMap<String, Written>,
     /// Requests as SQS bills them.
     pub sqs_requests: f64,
     /// Bytes of the messages sent.
     pub sqs_bytes: f64,
+}
+
+/// What was written to one table.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Written {
+    /// Write units of its items.
+    pub items: f64,
+    /// Write units of its indexes.
+    pub indexes: f64,
+    /// Bytes of the largest item.
+    pub largest: usize,
+}
+
+impl Written {
+    fn add(&mut self, other: &Self) {
+        self.items += other.items;
+        self.indexes += other.indexes;
+        self.largest = self.largest.max(other.largest);
+    }
 }
 
 /// The counter, which answers as the embedded AWS does.
@@ -159,17 +180,17 @@ impl Counter {
                 resource = tables.join(", ");
             }
             "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems" => {
-                for (before, after) in before.iter().zip(after) {
+                for ((table, _), (before, after)) in writes(operation, asked).iter().zip(before.iter().zip(after)) {
                     let (before, after) = (before.as_ref(), after.as_ref());
-                    tally.write_units += write_units(before, after, transactional) + index_units(before, after);
+                    let written = Written {
+                        items: write_units(before, after, transactional),
+                        indexes: index_units(before, after),
+                        largest: [before, after].into_iter().flatten().map(item_bytes).max().unwrap_or_default(),
+                    };
+                    tally.write_units += written.items + written.indexes;
+                    tally.written.entry(self.short(table)).or_default().add(&written);
                 }
-                if transactional {
-                    let mut tables: Vec<String> =
-                        writes(operation, asked).iter().map(|(table, _)| self.short(table)).collect();
-                    tables.sort();
-                    tables.dedup();
-                    resource = tables.join(", ");
-                }
+                resource = tally.written.keys().cloned().collect::<Vec<_>>().join(", ");
             }
             "SendMessage" => {
                 let attributes = asked["MessageAttributes"].as_object().into_iter().flatten();
@@ -194,6 +215,9 @@ impl Counter {
             all.calls += tally.calls;
             all.read_units += tally.read_units;
             all.write_units += tally.write_units;
+            for (table, written) in &tally.written {
+                all.written.entry(table.clone()).or_default().add(written);
+            }
             all.sqs_requests += tally.sqs_requests;
             all.sqs_bytes += tally.sqs_bytes;
         });

@@ -19,6 +19,8 @@ pub const READ_UNIT: f64 = 0.125e-6;
 pub const SQS_REQUEST: f64 = 0.40e-6;
 /// A byte that CloudWatch Logs takes in.
 pub const LOG_BYTE: f64 = 0.50e-9;
+/// The same in a log group for infrequent access.
+pub const INFREQUENT_LOG_BYTE: f64 = 0.25e-9;
 /// A byte that leaves AWS for the internet.
 pub const BYTE_OUT: f64 = 0.09e-9;
 /// What CloudWatch Logs adds to the bytes of every line.

@@ -10,7 +10,7 @@ use beckn_health_platform::deps::Deps;
 use beckn_health_platform::function::RecordFailure;
 use beckn_health_platform::store::catalogue::CatalogueStore;
 use beckn_health_platform::store::orders::Terms;
-use beckn_health_platform::store::slots::{SlotKey, Slots};
+use beckn_health_platform::store::slots::{Look, SlotKey, Slots};
 use beckn_health_protocol::error::{Code, Error};
 use beckn_health_protocol::model;
 use jiff::Timestamp;
@@ -86,10 +86,17 @@ impl Choice {
     /// The slot named, or the earliest that nobody has; refused when it is taken.
     ///
     /// `order_id` is the consumer's own order: a slot it holds is not taken.
-    pub(super) async fn free_slot(&self, deps: &Deps, order_id: &str, now: Timestamp) -> Result<Slot, NoAnswer> {
+    pub(super) async fn free_slot(
+        &self,
+        deps: &Deps,
+        order_id: &str,
+        look: Look,
+        now: Timestamp,
+    ) -> Result<Slot, NoAnswer> {
         let slots = Slots::new(deps.tables.clone());
         if let Some(slot) = self.slot {
-            let taken = slots.taken(&[self.key(slot)], Some(order_id), now).await.map_err(RecordFailure::temporary)?;
+            let taken =
+                slots.taken(&[self.key(slot)], Some(order_id), look, now).await.map_err(RecordFailure::temporary)?;
             return match taken.is_empty() {
                 true => Ok(slot),
                 false => Err(refusal::error(&Refusal::slot_taken(EventKind::Hold)).into()),
@@ -107,7 +114,7 @@ impl Choice {
                 return Err(refused(Code::FulfillmentUnavailable, "message.order.items[0].id", message));
             }
             let keys: Vec<SlotKey> = page.iter().map(|slot| self.key(*slot)).collect();
-            let taken = slots.taken(&keys, Some(order_id), now).await.map_err(RecordFailure::temporary)?;
+            let taken = slots.taken(&keys, Some(order_id), look, now).await.map_err(RecordFailure::temporary)?;
             if let Some(free) = page.into_iter().find(|slot| !taken.contains(&self.key(*slot))) {
                 return Ok(free);
             }

@@ -85,7 +85,7 @@ async fn lapse(deps: &Deps, hold: &Hold) -> Result<(), RecordFailure> {
         if ended_by_lapse {
             // Told before, but perhaps cut off before the message was on its way.
             let told = replies.find(&claim, now).await.map_err(RecordFailure::temporary)?;
-            return match told.filter(|told| told.pending) {
+            return match told.filter(|told| !told.ended) {
                 Some(told) => reply(&stored, hold, told.body, claim, now)?.deliver(deps).await,
                 None => Ok(()),
             };
@@ -102,8 +102,7 @@ async fn lapse(deps: &Deps, hold: &Hold) -> Result<(), RecordFailure> {
         });
         let writes = vec![
             replies.claim(&claim, &signature::digest(&body), &body, now),
-            orders.replace(&stored, &cancelled),
-            orders.put_details(&cancelled, &stored.details),
+            orders.replace(&stored, &cancelled, &stored.details),
         ];
         match deps.tables.commit(writes).await.map_err(RecordFailure::temporary)? {
             Commit::Done => {
@@ -174,7 +173,7 @@ mod tests {
     fn only_a_hold_whose_time_has_passed_has_lapsed() {
         let now: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
         let change = |state: &str, seconds: i64| Change {
-            pk: "p#d".to_owned(),
+            pk: "p".to_owned(),
             sk: "s".to_owned(),
             removed: Some(BTreeMap::from([
                 ("state".to_owned(), state.to_owned()),

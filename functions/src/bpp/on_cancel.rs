@@ -7,7 +7,7 @@ use beckn_health_domain::order::{Event, Party, Reason};
 use beckn_health_platform::deliver::CALLBACKS;
 use beckn_health_platform::deps::Deps;
 use beckn_health_platform::function::{Function, QueueRecord, RecordFailure, Trigger};
-use beckn_health_platform::respond::{Decision, Inbound};
+use beckn_health_platform::respond::{Decision, Inbound, Round};
 use beckn_health_platform::store::orders::Orders;
 use beckn_health_platform::store::slots::{SlotKey, Slots};
 use beckn_health_platform::store::table;
@@ -36,11 +36,11 @@ pub const FUNCTION: Function = Function {
 };
 
 async fn respond(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {
-    let inbound = Inbound::from_record(&record, Action::Cancel)?;
-    inbound.decide_once(deps, || async { decided(cancel(deps, &inbound).await) }).await
+    let inbound = &Inbound::from_record(&record, Action::Cancel)?;
+    inbound.decide_once(deps, |round| async move { decided(cancel(deps, inbound, round).await) }).await
 }
 
-async fn cancel(deps: &Deps, inbound: &Inbound) -> Result<Decision<OrderMessage>, NoAnswer> {
+async fn cancel(deps: &Deps, inbound: &Inbound, round: Round) -> Result<Decision<OrderMessage>, NoAnswer> {
     let now = deps.clock.now();
     let message: CancelMessage = inbound.message()?;
     let stored = order_id::owned(deps, inbound, message.order_id.as_str(), "message.order_id").await??;
@@ -50,9 +50,9 @@ async fn cancel(deps: &Deps, inbound: &Inbound) -> Result<Decision<OrderMessage>
     let id = stored.order.id().as_str();
     let slot = SlotKey { practitioner: stored.order.practitioner_id().to_string(), start: stored.order.slot().start };
     let orders = Orders::new(deps.tables.clone());
-    // The details are written again because a hold's are forgotten, while a cancelled order is kept.
-    let mut writes = vec![orders.replace(&stored, &cancelled), orders.put_details(&cancelled, &stored.details)];
-    if slots.belongs_to(&slot, id).await.map_err(RecordFailure::temporary)? {
+    let mut writes = vec![orders.replace(&stored, &cancelled, &stored.details)];
+    // Whether the slot is still this order's is a condition of the write.
+    if round == Round::First || slots.belongs_to(&slot, id).await.map_err(RecordFailure::temporary)? {
         writes.push(slots.release(&slot, id));
     }
     let order = wire::order(&cancelled, &stored.details, now);

@@ -8,7 +8,7 @@ use beckn_health_domain::order::{Event, EventKind, Refusal, RefusalReason};
 use beckn_health_platform::deliver::CALLBACKS;
 use beckn_health_platform::deps::Deps;
 use beckn_health_platform::function::{Function, QueueRecord, RecordFailure, Trigger};
-use beckn_health_platform::respond::{Decision, Inbound};
+use beckn_health_platform::respond::{Decision, Inbound, Round};
 use beckn_health_platform::store::orders::{Orders, Stored};
 use beckn_health_platform::store::slots::{SlotKey, Slots};
 use beckn_health_platform::store::table;
@@ -40,11 +40,11 @@ pub const FUNCTION: Function = Function {
 };
 
 async fn respond(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {
-    let inbound = Inbound::from_record(&record, Action::Confirm)?;
-    inbound.decide_once(deps, || async { decided(confirm(deps, &inbound).await) }).await
+    let inbound = &Inbound::from_record(&record, Action::Confirm)?;
+    inbound.decide_once(deps, |round| async move { decided(confirm(deps, inbound, round).await) }).await
 }
 
-async fn confirm(deps: &Deps, inbound: &Inbound) -> Result<Decision<OrderMessage>, NoAnswer> {
+async fn confirm(deps: &Deps, inbound: &Inbound, round: Round) -> Result<Decision<OrderMessage>, NoAnswer> {
     let now = deps.clock.now();
     let message: ConfirmMessage = inbound.message()?;
     let named = message.order.id.as_ref().map(|id| (id.to_string(), "message.order.id"));
@@ -67,15 +67,14 @@ async fn confirm(deps: &Deps, inbound: &Inbound) -> Result<Decision<OrderMessage
     };
     let slot = SlotKey { practitioner: confirmed.practitioner_id().to_string(), start: confirmed.slot().start };
     let slots = Slots::new(deps.tables.clone());
-    if !slots.belongs_to(&slot, &id).await.map_err(RecordFailure::temporary)? {
+    // That the slot is held for this order is a condition of the write.
+    if round == Round::Again && !slots.belongs_to(&slot, &id).await.map_err(RecordFailure::temporary)? {
         let taken = Refusal::slot_taken(EventKind::Confirm);
         return Err(refusal::error(&taken).into());
     }
     let writes = vec![
         slots.book(&slot, confirmed.slot().end, &id, now),
-        Orders::new(deps.tables.clone()).replace(&stored, &confirmed),
-        // Written again because a confirmed order is kept, while a held one is forgotten.
-        Orders::new(deps.tables.clone()).put_details(&confirmed, &stored.details),
+        Orders::new(deps.tables.clone()).replace(&stored, &confirmed, &stored.details),
     ];
     let order = wire::order(&confirmed, &stored.details, now);
     Ok(Decision { writes, answer: Ok(OrderMessage { order, ..OrderMessage::default() }) })

@@ -8,9 +8,9 @@ use beckn_health_domain::order::{CancelReason, Event, Order, State};
 use beckn_health_platform::deliver::CALLBACKS;
 use beckn_health_platform::deps::Deps;
 use beckn_health_platform::function::{Function, QueueRecord, RecordFailure, Trigger};
-use beckn_health_platform::respond::{Decision, Inbound};
+use beckn_health_platform::respond::{Decision, Inbound, Round};
 use beckn_health_platform::store::orders::{Details, Orders, Stored};
-use beckn_health_platform::store::slots::{SlotKey, Slots};
+use beckn_health_platform::store::slots::{Look, SlotKey, Slots};
 use beckn_health_platform::store::table;
 use beckn_health_protocol::action::Action;
 use beckn_health_protocol::error::{Code, Error};
@@ -41,11 +41,11 @@ pub const FUNCTION: Function = Function {
 };
 
 async fn respond(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {
-    let inbound = Inbound::from_record(&record, Action::Init)?;
-    inbound.decide_once(deps, || async { decided(hold(deps, &inbound).await) }).await
+    let inbound = &Inbound::from_record(&record, Action::Init)?;
+    inbound.decide_once(deps, |round| async move { decided(hold(deps, inbound, round).await) }).await
 }
 
-async fn hold(deps: &Deps, inbound: &Inbound) -> Result<Decision<OrderMessage>, NoAnswer> {
+async fn hold(deps: &Deps, inbound: &Inbound, round: Round) -> Result<Decision<OrderMessage>, NoAnswer> {
     // Whole seconds, as `expires_at` of the slot's row counts them: order and slot lapse at the same instant.
     let now = Timestamp::from_second(deps.clock.now().as_second()).unwrap_or(Timestamp::MIN);
     let message: InitMessage = inbound.message()?;
@@ -57,9 +57,17 @@ async fn hold(deps: &Deps, inbound: &Inbound) -> Result<Decision<OrderMessage>, 
     let id = order_id::of(&inbound.subscriber, transaction);
     let mut choice = choose(deps, &message.order, now).await?;
     let orders = Orders::new(deps.tables.clone());
-    let known = orders.find(&id).await.map_err(RecordFailure::temporary)?;
+    // Most name a slot that is free, in a transaction that has no order yet. Both are conditions of the writes, so that
+    // neither is read before one of them has failed.
+    let known = match round {
+        Round::First => None,
+        Round::Again => orders.find(&id).await.map_err(RecordFailure::temporary)?,
+    };
     keep_held_slot(&mut choice, known.as_ref(), now);
-    let slot = choice.free_slot(deps, &id, now).await?;
+    let slot = match (round, choice.slot) {
+        (Round::First, Some(named)) => named,
+        _ => choice.free_slot(deps, &id, Look::Sure, now).await?,
+    };
 
     let refused = |error| NoAnswer::Refused(refusal::error(&error));
     let fresh = || {
@@ -94,8 +102,7 @@ async fn hold(deps: &Deps, inbound: &Inbound) -> Result<Decision<OrderMessage>, 
     let slots = Slots::new(deps.tables.clone());
     let mut writes = vec![
         slots.hold(&choice.key(slot), &id, *expires_at, now),
-        known.as_ref().map_or_else(|| orders.insert(&order), |read| orders.replace(read, &order)),
-        orders.put_details(&order, &details),
+        known.as_ref().map_or_else(|| orders.insert(&order, &details), |read| orders.replace(read, &order, &details)),
     ];
     if let Some(left) = known.as_ref().map(held_by).filter(|left| *left != choice.key(slot))
         && slots.belongs_to(&left, &id).await.map_err(RecordFailure::temporary)?

@@ -41,7 +41,7 @@ pub const FUNCTION: Function = Function {
 
 async fn respond(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {
     let inbound = Inbound::from_record(&record, Action::Rating)?;
-    inbound.decide_once(deps, || async { decided(rate(deps, &inbound).await) }).await
+    inbound.decide_once(deps, |_| async { decided(rate(deps, &inbound).await) }).await
 }
 
 async fn rate(deps: &Deps, inbound: &Inbound) -> Result<Decision<FeedbackFormMessage>, NoAnswer> {

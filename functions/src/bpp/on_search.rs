@@ -1,8 +1,8 @@
 //! `bpp-on-search`: the services that match, with the next free slots of each.
 //!
 //! Invariant: nothing is written and nothing is scanned. The criteria are answered from the
-//! snapshot in memory; only the slots of the services shown are read, all at once. A search is a hint:
-//! `init` decides.
+//! snapshot in memory; only the slots of the services shown are read, by one query for each
+//! practitioner, all at once. A search is a hint: `init` decides.
 
 use beckn_health_domain::catalogue::CityCode;
 use beckn_health_domain::search::Criteria;
@@ -12,7 +12,7 @@ use beckn_health_platform::deliver::CALLBACKS;
 use beckn_health_platform::deps::Deps;
 use beckn_health_platform::function::{Function, QueueRecord, RecordFailure, Trigger};
 use beckn_health_platform::respond::Inbound;
-use beckn_health_platform::store::slots::{SlotKey, Slots};
+use beckn_health_platform::store::slots::{Look, SlotKey, Slots};
 use beckn_health_platform::store::table;
 use beckn_health_protocol::action::Action;
 use beckn_health_protocol::message::{CatalogMessage, SearchMessage};
@@ -107,12 +107,12 @@ async fn with_free_slots<'a>(
         .collect();
     let key =
         |found: &Match<'_>, slot: &Slot| SlotKey { practitioner: found.practitioner.id.to_string(), start: slot.start };
-    let mut keys: Vec<SlotKey> =
+    let keys: Vec<SlotKey> =
         candidates.iter().flat_map(|(found, slots)| slots.iter().map(|slot| key(found, slot))).collect();
-    // Two services of one practitioner share their slots.
-    keys.sort_by(|a, b| (&a.practitioner, a.start).cmp(&(&b.practitioner, b.start)));
-    keys.dedup();
-    let taken = Slots::new(deps.tables.clone()).seem_taken(&keys, now).await.map_err(RecordFailure::temporary)?;
+    let taken = Slots::new(deps.tables.clone())
+        .taken(&keys, None, Look::Glance, now)
+        .await
+        .map_err(RecordFailure::temporary)?;
     Ok(candidates
         .into_iter()
         .filter_map(|(found, slots)| {

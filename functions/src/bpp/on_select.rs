@@ -8,6 +8,7 @@ use beckn_health_platform::deliver::CALLBACKS;
 use beckn_health_platform::deps::Deps;
 use beckn_health_platform::function::{Function, QueueRecord, RecordFailure, Trigger};
 use beckn_health_platform::respond::Inbound;
+use beckn_health_platform::store::slots::Look;
 use beckn_health_platform::store::table;
 use beckn_health_protocol::action::Action;
 use beckn_health_protocol::message::{OrderMessage, SelectMessage};
@@ -46,7 +47,7 @@ async fn quote(deps: &Deps, inbound: &Inbound) -> Result<OrderMessage, NoAnswer>
     let choice = choose(deps, &message.order, now).await?;
     // A consumer that selects again sees the slot it holds itself as free.
     let own = inbound.envelope.context.transaction_id.as_ref().map(|id| order_id::of(&inbound.subscriber, id));
-    let slot = choice.free_slot(deps, own.as_deref().unwrap_or_default(), now).await?;
+    let slot = choice.free_slot(deps, own.as_deref().unwrap_or_default(), Look::Glance, now).await?;
     let (terms, quote) = (choice.terms(), Quote::from_fee(&choice.service.fee));
     let order = draft(&Offer { terms: &terms, slot, quote: &quote });
     Ok(OrderMessage { order, ..OrderMessage::default() })

@@ -38,7 +38,7 @@ pub const FUNCTION: Function = Function {
 
 async fn respond(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {
     let inbound = Inbound::from_record(&record, Action::Update)?;
-    inbound.decide_once(deps, || async { decided(update(deps, &inbound).await) }).await
+    inbound.decide_once(deps, |_| async { decided(update(deps, &inbound).await) }).await
 }
 
 async fn update(deps: &Deps, inbound: &Inbound) -> Result<Decision<OrderMessage>, NoAnswer> {
@@ -54,7 +54,7 @@ async fn update(deps: &Deps, inbound: &Inbound) -> Result<Decision<OrderMessage>
     let details = changed(&message, &targets, &stored)?;
     let orders = Orders::new(deps.tables.clone());
     // The state does not change, but its version does: two updates at once cannot both win.
-    let writes = vec![orders.replace(&stored, &stored.order), orders.put_details(&stored.order, &details)];
+    let writes = vec![orders.replace(&stored, &stored.order, &details)];
     let order = wire::order(&stored.order, &details, now);
     Ok(Decision { writes, answer: Ok(OrderMessage { order, ..OrderMessage::default() }) })
 }

@@ -40,7 +40,7 @@ pub struct Reply {
     pub body: Bytes,
     /// When nobody waits for it any more.
     pub expires_at: Timestamp,
-    /// The stored reply to mark once delivered; absent for read-only actions.
+    /// The claim under which it is stored; absent for read-only actions.
     pub claim: Option<ClaimKey>,
     /// For the log.
     pub transaction_id: Option<TransactionId>,
@@ -138,7 +138,8 @@ impl Reply {
         classify(deps.egress.post(&url, &[("authorization", authorization)], self.body.clone()).await)
     }
 
-    /// Notes the end and marks the stored reply.
+    /// Notes the end, and marks the stored reply where somebody will ask for it: what a peer refused, and what told of
+    /// a lapse. A reply to a message is delivered again to whoever repeats the message, whatever became of it before.
     async fn finish(&self, deps: &Deps, ended: Attempt) {
         let transaction_id = self.transaction_id.as_ref().map(TransactionId::as_str);
         let delivery = match &ended {
@@ -156,9 +157,10 @@ impl Reply {
             }
         };
         if let Some(claim) = &self.claim
+            && (delivery == Delivery::Refused || claim.is_on_lapse())
             && let Err(error) = Replies::new(deps.tables.clone()).mark(claim, delivery).await
         {
-            // The peer has it; at worst a duplicate request delivers it once more.
+            // The peer has seen it; at worst it sees it once more.
             warn!(transaction_id, message_id = %self.message_id, %error, "delivery not recorded");
         }
     }

@@ -35,8 +35,8 @@ pub async fn receive_and_enqueue(deps: &Deps, request: Request, action: Action, 
         Ok(verified) => verified,
         Err(response) => return response,
     };
-    let context = &verified.envelope.context;
-    let Ok(body) = String::from_utf8(verified.raw.to_vec()) else {
+    let context = &verified.context;
+    let Ok(body) = String::from_utf8(verified.raw.into()) else {
         return nack(http::StatusCode::OK, Code::InvalidRequest, "", "the body is not UTF-8".to_owned());
     };
     let message = Outgoing {
@@ -92,6 +92,15 @@ pub struct Decision<T> {
     pub answer: Answer<T>,
 }
 
+/// Which time a message is being decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Round {
+    /// The first. What the conditions of the writes will tell need not be read: nearly always it is as expected.
+    First,
+    /// After a condition failed: something is not as expected, so that it has to be looked at.
+    Again,
+}
+
 /// The content of a callback: the message, or why there is none.
 pub type Answer<T> = Result<T, Error>;
 
@@ -143,14 +152,14 @@ impl Inbound {
 
     /// Decides, writes and delivers, once: if the message has been answered before, the stored
     /// answer is delivered again. `decide` is called again when a condition of its writes failed,
-    /// because what it read had changed.
+    /// because what it read had changed or what it took for granted is not so.
     ///
     /// # Errors
     /// A table, the registry or the queue failed; nothing is half done and the record is retried.
     pub async fn decide_once<T, F, Fut>(&self, deps: &Deps, decide: F) -> Result<(), RecordFailure>
     where
         T: Serialize,
-        F: Fn() -> Fut,
+        F: Fn(Round) -> Fut,
         Fut: Future<Output = Result<Decision<T>, RecordFailure>>,
     {
         const ATTEMPTS: usize = 5;
@@ -159,8 +168,8 @@ impl Inbound {
         if self.expires_at < deps.clock.now() {
             return self.answer_late(deps, &replies, claim).await;
         }
-        for _ in 0..ATTEMPTS {
-            let decision = decide().await?;
+        for attempt in 0..ATTEMPTS {
+            let decision = decide(if attempt == 0 { Round::First } else { Round::Again }).await?;
             let body = self.render(deps, decision.answer)?;
             let now = deps.clock.now();
             let mut writes = vec![replies.claim(&claim, &self.digest, &body, now)];

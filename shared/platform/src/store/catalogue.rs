@@ -15,7 +15,8 @@ use beckn_health_domain::catalogue::{Catalogue, City, CityCode, Facility, Facili
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::de::DeserializeOwned;
 
-use super::{Item, StoreError, Tables, binary, key, pack, string, table, text, unpacked};
+use super::packing::pack;
+use super::{Item, StoreError, Tables, binary, key, string, table, text, unpacked};
 
 /// The `bpp-catalogue` table.
 #[derive(Debug, Clone)]
@@ -97,7 +98,7 @@ impl CatalogueStore {
         let pk = format!("facility#{facility}");
         let service_key = format!("service#{service}");
         let keys = vec![(pk.clone(), "facility".to_owned()), (pk, service_key.clone())];
-        let items = self.0.batch_get(table::CATALOGUE, keys).await?;
+        let items = self.0.batch_glance(table::CATALOGUE, keys).await?;
         let find = |sk: &str| items.iter().find(|item| text(item, "sk") == Some(sk));
         let Some(facility) = find("facility") else { return Ok(None) };
         Ok(Some(Offering {

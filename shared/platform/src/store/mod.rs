@@ -7,6 +7,7 @@
 pub mod catalogue;
 pub mod limits;
 pub mod orders;
+mod packing;
 pub mod participants;
 pub mod replies;
 pub mod slots;
@@ -19,6 +20,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+
+use self::packing::{unpack, unpack_like};
 
 /// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;
@@ -178,6 +181,37 @@ impl Tables {
         };
         let mut items = Vec::new();
         let mut pages = call.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            items.extend(page.map_err(|error| self.error("Query", table, &error))?.items.unwrap_or_default());
+        }
+        Ok(items)
+    }
+
+    /// The items of a partition whose sort keys lie between two, both included. Not `consistent`, at half the price, an item
+    /// may be shown as it was before the last write.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub(crate) async fn query_between(
+        &self,
+        table: &'static str,
+        pk: &str,
+        first: &str,
+        last: &str,
+        consistent: bool,
+    ) -> Result<Vec<Item>, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(self.name(table))
+            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
+            .expression_attribute_values(":pk", string(pk))
+            .expression_attribute_values(":first", string(first))
+            .expression_attribute_values(":last", string(last))
+            .consistent_read(consistent)
+            .into_paginator()
+            .send();
+        let mut items = Vec::new();
         while let Some(page) = pages.next().await {
             items.extend(page.map_err(|error| self.error("Query", table, &error))?.items.unwrap_or_default());
         }
@@ -392,19 +426,7 @@ pub(crate) fn unpacked(item: &Item, name: &str) -> Option<Vec<u8>> {
     unpack(item.get(name)?.as_b().ok()?.as_ref())
 }
 
-/// Compresses with deflate.
-pub(crate) fn pack(plain: &[u8]) -> Vec<u8> {
-    use std::io::Write as _;
-    let mut encoder =
-        flate2::write::DeflateEncoder::new(Vec::with_capacity(plain.len() / 4), flate2::Compression::fast());
-    // Writing to memory does not fail.
-    encoder.write_all(plain).and_then(|()| encoder.finish()).unwrap_or_default()
-}
-
-/// Undoes [`pack`]; `None` when the bytes are not deflate.
-pub(crate) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
-    use std::io::Read as _;
-    let mut plain = Vec::with_capacity(packed.len() * 4);
-    flate2::read::DeflateDecoder::new(packed).read_to_end(&mut plain).ok()?;
-    Some(plain)
+/// The same of one that was packed after a sample.
+pub(crate) fn unpacked_like(item: &Item, name: &str) -> Option<Vec<u8>> {
+    unpack_like(item.get(name)?.as_b().ok()?.as_ref())
 }

@@ -1,9 +1,10 @@
 //! Table `bpp-orders`: the provider's orders.
 //!
-//! Keys: `pk` = order id; `sk` = `order` (the small state row), `details` (billing, patient and
-//! the terms as they were agreed: personal data that changes seldom), `rating#<category>#<id>`.
+//! Keys: `pk` = order id; `sk` = `order` (the state, and with it billing, patient and the terms as they were agreed),
+//! `rating#<category>#<id>`. State and details are one item because no step reads or writes one of them alone: one item
+//! is one read and one write where two rows were two of each.
 //!
-//! Invariant: the state row is replaced only if its `version` is the one that was read, so no change
+//! Invariant: the order is replaced only if its `version` is the one that was read, so no change
 //! is ever made on top of a state that has passed. An order that was never confirmed carries
 //! `expires_at`; a confirmed one is kept.
 
@@ -14,7 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Item, Purpose, StoreError, Tables, binary, integer, key, number, pack, string, table, text, unpacked};
+use super::packing::{Sample, pack_like};
+use super::{Purpose, StoreError, Tables, binary, integer, key, number, string, table, unpacked_like};
 
 /// How long an order that was never confirmed outlives its hold, so that its consumer can still be
 /// told what became of it.
@@ -91,8 +93,15 @@ pub struct Stored {
     pub order: Order,
     /// Billing, patient and terms.
     pub details: Details,
-    /// The state row's version, which a replacement must still find.
+    /// The row's version, which a replacement must still find.
     version: i64,
+}
+
+/// What an order's row holds, packed.
+#[derive(Serialize, Deserialize)]
+struct Document<O, D> {
+    order: O,
+    details: D,
 }
 
 /// The `bpp-orders` table.
@@ -111,42 +120,30 @@ impl Orders {
     /// DynamoDB failed, or a row has an unknown shape.
     pub async fn find(&self, order_id: &str) -> Result<Option<Stored>, StoreError> {
         let malformed = |what: &str| StoreError::malformed(table::ORDERS, what);
-        let keys = vec![(order_id.to_owned(), "order".to_owned()), (order_id.to_owned(), "details".to_owned())];
-        let items = self.0.batch_get(table::ORDERS, keys).await?;
-        let row = |sk: &str| items.iter().find(|item| text(item, "sk") == Some(sk));
-        let Some(state) = row("order") else { return Ok(None) };
+        let Some(item) = self.0.get(table::ORDERS, order_id, "order").await? else { return Ok(None) };
+        let json = unpacked_like(&item, "document").ok_or_else(|| malformed("document"))?;
+        let document: Document<Order, Details> =
+            serde_json::from_slice(&json).map_err(|error| StoreError::malformed(table::ORDERS, error))?;
         Ok(Some(Stored {
-            order: document(state)?,
-            details: document(row("details").ok_or_else(|| malformed("details"))?)?,
-            version: integer(state, "version").ok_or_else(|| malformed("version"))?,
+            order: document.order,
+            details: document.details,
+            version: integer(&item, "version").ok_or_else(|| malformed("version"))?,
         }))
     }
 
     /// The write of an order that must not exist yet.
-    pub fn insert(&self, order: &Order) -> (Purpose, TransactWriteItem) {
-        let put = self.row(order, 1).condition_expression("attribute_not_exists(pk)");
+    pub fn insert(&self, order: &Order, details: &Details) -> (Purpose, TransactWriteItem) {
+        let put = self.row(order, details, 1).condition_expression("attribute_not_exists(pk)");
         (Purpose::Order, TransactWriteItem::builder().set_put(put.build().ok()).build())
     }
 
-    /// The write that replaces the state that was read by the next one.
-    pub fn replace(&self, read: &Stored, next: &Order) -> (Purpose, TransactWriteItem) {
+    /// The write that replaces what was read by the next state and its details.
+    pub fn replace(&self, read: &Stored, next: &Order, details: &Details) -> (Purpose, TransactWriteItem) {
         let put = self
-            .row(next, read.version + 1)
+            .row(next, details, read.version + 1)
             .condition_expression("version = :read")
             .expression_attribute_values(":read", number(read.version));
         (Purpose::Order, TransactWriteItem::builder().set_put(put.build().ok()).build())
-    }
-
-    /// The write of billing, patient and terms.
-    pub fn put_details(&self, order: &Order, details: &Details) -> (Purpose, TransactWriteItem) {
-        let mut put = Put::builder()
-            .table_name(self.0.name(table::ORDERS))
-            .set_item(Some(key(order.id().as_str(), "details")))
-            .item("document", packed(details));
-        if let Some(expires_at) = expiry(order) {
-            put = put.item("expires_at", number(expires_at));
-        }
-        (Purpose::Other, TransactWriteItem::builder().set_put(put.build().ok()).build())
     }
 
     /// The write of one rating; a later one of the same thing replaces it.
@@ -167,11 +164,13 @@ impl Orders {
         (Purpose::Other, TransactWriteItem::builder().set_put(put.build().ok()).build())
     }
 
-    fn row(&self, order: &Order, version: i64) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+    fn row(&self, order: &Order, details: &Details, version: i64) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+        // These types have string keys only, so they always serialise.
+        let json = serde_json::to_vec(&Document { order, details }).unwrap_or_default();
         let put = Put::builder()
             .table_name(self.0.name(table::ORDERS))
             .set_item(Some(key(order.id().as_str(), "order")))
-            .item("document", packed(order))
+            .item("document", binary(pack_like(Sample::Order, &json)))
             .item("version", number(version));
         match expiry(order) {
             Some(expires_at) => put.item("expires_at", number(expires_at)),
@@ -188,14 +187,4 @@ fn expiry(order: &Order) -> Option<i64> {
         _ => return None,
     };
     Some(ended.saturating_add(UNCONFIRMED_KEPT).unwrap_or(Timestamp::MAX).as_second())
-}
-
-fn packed(document: &impl Serialize) -> aws_sdk_dynamodb::types::AttributeValue {
-    // These types have string keys only, so they always serialise.
-    binary(pack(&serde_json::to_vec(document).unwrap_or_default()))
-}
-
-fn document<T: serde::de::DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
-    let json = unpacked(item, "document").ok_or_else(|| StoreError::malformed(table::ORDERS, "document"))?;
-    serde_json::from_slice(&json).map_err(|error| StoreError::malformed(table::ORDERS, error))
 }

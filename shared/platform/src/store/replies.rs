@@ -5,14 +5,17 @@
 //! one subscriber's messages over the partitions.
 //!
 //! Invariant: a message is claimed exactly once, in the same transaction as its effect, and the
-//! stored reply is what every redelivery and every duplicate gets.
+//! stored reply is what every redelivery and every duplicate gets, delivered before or not. So that a reply to a
+//! message was delivered is not written down: nothing would be done otherwise for it. What is written down is a refusal,
+//! and that a lapse was told of, since nobody asks for that again.
 
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use beckn_health_protocol::action::Action;
 use beckn_health_protocol::ids::{MessageId, SubscriberId};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Purpose, StoreError, Tables, binary, is_refused, key, number, pack, string, table, text, unpacked};
+use super::packing::{Sample, pack_like};
+use super::{Purpose, StoreError, Tables, binary, is_refused, key, number, string, table, text, unpacked_like};
 
 /// How long a claim outlives its message. Signatures live an hour at most, so a replay after this
 /// is refused by its signature.
@@ -31,6 +34,11 @@ impl ClaimKey {
     /// The claim on the lapse of one hold of an order: it has its effect once.
     pub fn lapse(order_id: &str, expires_at: i64) -> Self {
         Self(format!("lapse#{order_id}#{expires_at}"))
+    }
+
+    /// Whether it is on a lapse rather than on a message.
+    pub fn is_on_lapse(&self) -> bool {
+        self.0.starts_with("lapse#")
     }
 
     /// The key as it travels in a queue attribute.
@@ -69,8 +77,8 @@ pub struct StoredReply {
     pub digest: String,
     /// The reply's bytes.
     pub body: Vec<u8>,
-    /// Whether nobody has acknowledged or refused it yet.
-    pub pending: bool,
+    /// Whether the end of its delivery was recorded.
+    pub ended: bool,
 }
 
 /// The `bpp-replies` table.
@@ -91,8 +99,7 @@ impl Replies {
             .table_name(self.0.name(table::REPLIES))
             .set_item(Some(key(claim.as_str(), "reply")))
             .item("digest", string(digest))
-            .item("body", binary(pack(body)))
-            .item("state", string("pending"))
+            .item("body", binary(pack_like(Sample::Callback, body)))
             .item("expires_at", number(expires_at.as_second()))
             .condition_expression("attribute_not_exists(pk) OR expires_at <= :now")
             .expression_attribute_values(":now", number(now.as_second()));
@@ -109,8 +116,8 @@ impl Replies {
             return Ok(None);
         }
         let digest = text(&item, "digest").ok_or_else(|| StoreError::malformed(table::REPLIES, "digest"))?.to_owned();
-        let body = unpacked(&item, "body").ok_or_else(|| StoreError::malformed(table::REPLIES, "body"))?;
-        Ok(Some(StoredReply { digest, body, pending: text(&item, "state") == Some("pending") }))
+        let body = unpacked_like(&item, "body").ok_or_else(|| StoreError::malformed(table::REPLIES, "body"))?;
+        Ok(Some(StoredReply { digest, body, ended: item.contains_key("state") }))
     }
 
     /// Records how the delivery of a stored reply ended.

@@ -1,13 +1,17 @@
 //! Table `bpp-slots`: slots that are held or booked. A slot without a row is free.
 //!
-//! Key: `pk` = `<practitioner id>#<UTC day>`, `sk` = start of the slot, UTC. A practitioner's sessions never
-//! overlap, so the start alone names the slot, whatever the kind of consultation.
+//! Key: `pk` = practitioner id, `sk` = start of the slot, UTC. A practitioner's sessions never overlap, so the start alone
+//! names the slot, whatever the kind of consultation; and one query shows which of a practitioner's next slots are taken,
+//! over as many days as they lie in. No partition grows hot or large: a practitioner sees some tens of patients a day,
+//! slots can be booked for 60 days, and rows are gone 30 days after the slot.
 //!
 //! Index `due` (keys only): `due_pk` = `<minute>#<shard>` in which a hold lapses, `due_sk` = the row's own key. Only holds are
 //! in it, so it is as small as the holds of the last minutes.
 //!
 //! Invariant: a row changes hands only under a condition. A hold whose `expires_at` has passed
 //! is as good as no row, whether or not anything has deleted it.
+
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -29,6 +33,15 @@ const DEEP_LOOK_BACK_MINUTES: i64 = 120;
 /// Queries at the same time.
 const CONCURRENCY: usize = 8;
 
+/// How slots are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// For an offer, which binds nobody, at half the price: a hold of the last moment may be missing; `init` decides.
+    Glance,
+    /// For a hold.
+    Sure,
+}
+
 /// Names a slot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SlotKey {
@@ -40,8 +53,7 @@ pub struct SlotKey {
 
 impl SlotKey {
     fn parts(&self) -> (String, String) {
-        let day = self.start.strftime("%Y-%m-%d");
-        (format!("{}#{day}", self.practitioner), self.start.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+        (self.practitioner.clone(), sort_key(self.start))
     }
 }
 
@@ -115,7 +127,8 @@ impl Slots {
         Ok(row.is_some_and(|row| text(&row, "order_id") == Some(order_id)))
     }
 
-    /// Which of these slots are taken at `now` by any order other than `except`.
+    /// Which of these slots are taken at `now` by any order other than `except`: one query for each practitioner, over the
+    /// days in which the slots lie, all at once.
     ///
     /// # Errors
     /// DynamoDB failed.
@@ -123,26 +136,21 @@ impl Slots {
         &self,
         slots: &[SlotKey],
         except: Option<&str>,
+        look: Look,
         now: Timestamp,
-    ) -> Result<Vec<SlotKey>, StoreError> {
-        if slots.is_empty() {
-            return Ok(Vec::new());
+    ) -> Result<HashSet<SlotKey>, StoreError> {
+        let mut wanted: HashMap<&str, (Timestamp, Timestamp)> = HashMap::new();
+        for slot in slots {
+            let (first, last) = wanted.entry(&slot.practitioner).or_insert((slot.start, slot.start));
+            *first = slot.start.min(*first);
+            *last = slot.start.max(*last);
         }
-        let rows = self.0.batch_get(table::SLOTS, slots.iter().map(SlotKey::parts).collect()).await?;
-        Ok(among(slots, &rows, except, now))
-    }
-
-    /// Which of these slots seem to be taken at `now`: for a search, which is a hint. A hold of the last moment may be
-    /// missing; `init` decides.
-    ///
-    /// # Errors
-    /// DynamoDB failed.
-    pub async fn seem_taken(&self, slots: &[SlotKey], now: Timestamp) -> Result<Vec<SlotKey>, StoreError> {
-        if slots.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows = self.0.batch_glance(table::SLOTS, slots.iter().map(SlotKey::parts).collect()).await?;
-        Ok(among(slots, &rows, None, now))
+        let queries = wanted.into_iter().map(|(practitioner, (first, last))| async move {
+            let (first, last) = (sort_key(first), sort_key(last));
+            self.0.query_between(table::SLOTS, practitioner, &first, &last, look == Look::Sure).await
+        });
+        let rows = futures_util::future::try_join_all(queries).await?;
+        Ok(among(slots, rows.iter().flatten(), except, now))
     }
 
     /// The rows of holds that lapsed in the minutes up to `now`, each as its key.
@@ -213,14 +221,24 @@ fn due_partition(minute: i64, shard: u32) -> String {
     format!("{minute}#{shard}")
 }
 
+/// A start as it stands in a key, so that keys sort as the starts do.
+fn sort_key(start: Timestamp) -> String {
+    start.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// Those of the slots whose row says that somebody else than `except` has them.
-fn among(slots: &[SlotKey], rows: &[Item], except: Option<&str>, now: Timestamp) -> Vec<SlotKey> {
-    let taken: Vec<(String, String)> = rows
-        .iter()
+fn among<'i>(
+    slots: &[SlotKey],
+    rows: impl Iterator<Item = &'i Item>,
+    except: Option<&str>,
+    now: Timestamp,
+) -> HashSet<SlotKey> {
+    let taken: HashSet<(&str, &str)> = rows
         .filter(|row| is_taken(row, except, now))
-        .filter_map(|row| Some((text(row, "pk")?.to_owned(), text(row, "sk")?.to_owned())))
+        .filter_map(|row| Some((text(row, "pk")?, text(row, "sk")?)))
         .collect();
-    slots.iter().filter(|slot| taken.contains(&slot.parts())).cloned().collect()
+    let is_among = |slot: &&SlotKey| taken.contains(&(slot.practitioner.as_str(), sort_key(slot.start).as_str()));
+    slots.iter().filter(is_among).cloned().collect()
 }
 
 fn is_taken(row: &Item, except: Option<&str>, now: Timestamp) -> bool {
@@ -228,4 +246,50 @@ fn is_taken(row: &Item, except: Option<&str>, now: Timestamp) -> bool {
     let lapsed =
         text(row, "state") == Some("held") && integer(row, "expires_at").is_none_or(|until| until <= now.as_second());
     !lapsed && (except.is_none() || order != except)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn slot(practitioner: &str, start: &str) -> SlotKey {
+        SlotKey { practitioner: practitioner.to_owned(), start: start.parse().unwrap() }
+    }
+
+    fn row(slot: &SlotKey, order: &str, state: &str, expires_at: i64) -> Item {
+        let (pk, sk) = slot.parts();
+        let mut row = key(&pk, &sk);
+        row.insert("order_id".to_owned(), string(order));
+        row.insert("state".to_owned(), string(state));
+        row.insert("expires_at".to_owned(), number(expires_at));
+        row
+    }
+
+    #[test]
+    fn keys_sort_as_the_starts_do() {
+        let starts = ["2026-09-30T23:45:00Z", "2026-10-01T00:00:00Z", "2026-10-01T09:00:00Z", "2026-12-31T08:00:00Z"];
+        let keys = starts.map(|start| slot("p", start).parts());
+        assert!(keys.is_sorted() && keys.iter().all(|(pk, _)| pk == "p"), "{keys:?}");
+    }
+
+    #[test]
+    fn a_slot_is_taken_by_its_own_live_row_alone() {
+        let now: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
+        let at = now.as_second();
+        let [nine, ten, eleven] = ["09", "10", "11"].map(|hour| slot("p", &format!("2026-11-24T{hour}:00:00Z")));
+        let of_another = SlotKey { practitioner: "q".to_owned(), ..nine.clone() };
+        let unasked = slot("p", "2026-11-24T09:30:00Z");
+        let rows = [
+            row(&nine, "o-1", "held", at + 1),
+            row(&ten, "o-2", "held", at),
+            row(&eleven, "o-3", "booked", at + 9_999),
+            row(&unasked, "o-4", "booked", at + 9_999),
+        ];
+        let asked = [nine.clone(), ten, eleven.clone(), of_another];
+        let taken = |except| among(&asked, rows.iter(), except, now);
+        assert_eq!(taken(None), HashSet::from([nine.clone(), eleven.clone()]));
+        assert_eq!(taken(Some("o-1")), HashSet::from([eleven]), "one's own hold");
+        assert_eq!(taken(Some("o-3")), HashSet::from([nine]));
+    }
 }

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 use beckn_health_domain::catalogue::CityCode;
 
-use super::{StoreError, Tables, binary, integer, is_refused, key, number, pack, table, text, unpack};
+use super::packing::{pack, unpack};
+use super::{StoreError, Tables, binary, integer, is_refused, key, number, table, text};
 
 /// Bytes of one chunk; an item may have 400 KB.
 const CHUNK: usize = 350 * 1024;

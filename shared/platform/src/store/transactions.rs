@@ -21,7 +21,8 @@ use beckn_health_protocol::ids::{MAX_ID_LENGTH, MessageId, SubscriberId, Transac
 use beckn_health_protocol::signature;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Item, StoreError, Tables, binary, key, number, pack, string, table, text, unpacked};
+use super::packing::pack;
+use super::{Item, StoreError, Tables, binary, key, number, string, table, text, unpacked};
 use crate::caller::{Caller, Subject};
 
 /// How long a transaction is kept after its last message.
