@@ -53,6 +53,27 @@ async fn a_search_reaches_every_provider_with_both_signatures() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_names_a_provider_reaches_it_alone() {
+    let network = TestNetwork::start().await;
+    let bap = Stranger::bap(&network, "bap.stranger.example").await;
+    let named = Stranger::bpp(&network, "named.example").await;
+    let other = Stranger::bpp(&network, "other.example").await;
+    let mut message = search(&bap);
+    message["context"]["bpp_id"] = json!("named.example");
+    bap.send_bytes("/gateway/search", message.to_string().into_bytes()).await.ack();
+    named.heard(1).await;
+    network.idle().await;
+    assert_eq!((named.received().len(), other.received().len(), bap.received().len()), (1, 0, 0));
+
+    message = search(&bap);
+    message["context"]["bpp_id"] = json!("nobody.example");
+    let reply = bap.send_bytes("/gateway/search", message.to_string().into_bytes()).await;
+    reply.nack(200, "30001", "context.bpp_id");
+    network.idle().await;
+    assert_eq!((named.received().len(), other.received().len()), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_app_gets_the_answers_of_all_providers() {
     let network = TestNetwork::start().await;
     let app = App::of(&network);

@@ -23,7 +23,7 @@ use tracing::warn;
 
 use super::carry::Carried;
 use super::lanes::Lanes;
-use super::place::place;
+use super::place::providers;
 
 /// The queue of searches to carry.
 pub const QUEUE: &str = "gateway-broadcast";
@@ -53,7 +53,7 @@ async fn carry(deps: &Deps, record: QueueRecord) -> Result<(), RecordFailure> {
     hop::about(&envelope.context);
     let carried = Carried::from_record(deps, &record, verb).await?;
     let named = targets(&record)?;
-    let providers = deps.registry.providers(place(&envelope.context)).await.map_err(RecordFailure::temporary)?;
+    let providers = providers(deps, &envelope.context).await.map_err(RecordFailure::temporary)?;
     // Whoever is named and no longer there has left the network.
     let is_meant = |peer: &Peer| named.as_ref().is_none_or(|named| named.contains(&peer.subscriber_id));
     let providers: Vec<Peer> = providers.into_iter().filter(is_meant).collect();

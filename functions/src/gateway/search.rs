@@ -16,7 +16,7 @@ use tracing::error;
 
 use super::broadcast::QUEUE;
 use super::carry::until;
-use super::place::place;
+use super::place::providers;
 
 /// The gateway's receiver of `search`.
 pub const FUNCTION: Function = Function {
@@ -35,15 +35,14 @@ async fn take(deps: &Deps, request: Request) -> Response {
         Ok(verified) => verified,
         Err(response) => return response,
     };
-    let context = &verified.envelope.context;
-    match deps.registry.providers(place(context)).await {
+    let context = &verified.context;
+    match providers(deps, context).await {
         Ok(providers) if providers.is_empty() => {
-            return nack(
-                StatusCode::OK,
-                Code::ProviderNotFound,
-                "context.location",
-                "no provider serves this domain and place".to_owned(),
-            );
+            let (path, expected) = match &context.bpp_id {
+                Some(_) => ("context.bpp_id", "a provider of this domain and place, or none, to ask all of them"),
+                None => ("context.location", "a domain and place that a provider serves"),
+            };
+            return nack(StatusCode::OK, Code::ProviderNotFound, path, format!("expected {expected}"));
         }
         Ok(_) => {}
         Err(fault) => {

@@ -9,14 +9,16 @@ pub mod cached;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use beckn_health_protocol::registry::{LookupRequest, RegistryKeys, Subscription};
+use beckn_health_protocol::fault::Fault;
+use beckn_health_protocol::registry::{Listed, LookupRequest, RegistryKeys, Subscription};
 use bytes::Bytes;
+use tracing::warn;
 
 use crate::clock::Clock;
 use crate::egress::{Egress, EgressError};
 use crate::participant::Participant;
 
-pub use cached::{CachedRegistry, Peer, PeerKey, Place};
+pub use cached::{CachedRegistry, Endpoint, Peer, PeerKey, Place};
 
 /// Largest answer to a lookup, in bytes: thousands of rows, and less than an HTTP API passes on.
 const MAX_LOOKUP: usize = 4 * 1024 * 1024;
@@ -27,7 +29,8 @@ pub trait Registry: Send + Sync {
     /// The rows that match every given criterion.
     ///
     /// # Errors
-    /// The registry cannot be asked, or its answer cannot be understood.
+    /// The registry cannot be asked, or its answer cannot be understood: as a whole or, where it is about one
+    /// subscriber, in a single row. Of an answer about many the rows that can be read stand.
     async fn lookup(&self, request: &LookupRequest) -> Result<Vec<Subscription>, RegistryError>;
 
     /// The registry's own keys. A registry that tells none has no way to challenge us.
@@ -79,8 +82,18 @@ impl Registry for HttpRegistry {
         let url = format!("{}/lookup", self.url);
         let headers = [("authorization", authorization)];
         let answer = self.egress.post_for(&url, &headers, Bytes::from(body), MAX_LOOKUP).await;
-        Subscription::parse_all(&said(answer)?)
-            .map_err(|fault| RegistryError::Unusable(format!("the answer is no list of subscriptions: {fault}")))
+        let unusable =
+            |fault: &Fault| RegistryError::Unusable(format!("the answer is no list of subscriptions: {fault}"));
+        let listed = Listed::parse(&said(answer)?).map_err(|fault| unusable(&fault))?;
+        match listed.unreadable.first() {
+            // Which of a subscriber's keys hold depends on all of its rows.
+            Some(fault) if request.subscriber_id.is_some() => Err(unusable(fault)),
+            Some(fault) => {
+                warn!(rows = listed.unreadable.len(), first = %fault.path, "rows of the registry's answer cannot be read");
+                Ok(listed.entries)
+            }
+            None => Ok(listed.entries),
+        }
     }
 
     async fn keys(&self) -> Result<RegistryKeys, RegistryError> {

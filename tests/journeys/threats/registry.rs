@@ -1,6 +1,7 @@
 //! Answers of a registry that cannot be believed, from a registry that answers whatever it likes.
 
 use beckn_health::network::identity::Role;
+use beckn_health_platform::registry::Place;
 use beckn_health_protocol::registry::SubscriberType;
 use beckn_health_tests::fixture;
 use beckn_health_tests::network::TestNetwork;
@@ -84,7 +85,9 @@ async fn an_answer_that_is_not_one_good_row_of_the_signer_is_not_believed() {
         reply.nack(401, "30016", "");
     }
     // No answer at all, or none that can be read, is our fault and not the sender's.
-    for answer in [json!("x"), json!(7), Value::Null, json!([7]), json!([[]]), json!([{ "subscriber_id": 7 }])] {
+    for answer in
+        [json!("x"), json!(7), Value::Null, json!([7]), json!([[]]), json!([{ "subscriber_id": 7 }]), json!([good, 7])]
+    {
         registry.says(answer.clone());
         assert_eq!(ask().await.status, 503, "{answer}");
     }
@@ -126,6 +129,22 @@ async fn nobody_becomes_somebody_else_by_a_careless_answer() {
     thief.send(&posing).await.nack(401, "30016", "");
     network.idle().await;
     assert!(victim.received().is_empty());
+}
+
+/// A registry lists what its participants told it; a search must reach the others all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_be_read_hides_no_other_provider_of_its_place() {
+    let network = TestNetwork::start().await;
+    let registry = FalseRegistry::open().await;
+    let gateway = with_registry(&network, Role::Gateway, registry.url());
+    let bpp = Stranger::bpp(&network, "bpp.stranger.example").await;
+    let place = |city: &str| Place { domain: None, country: None, city: Some(city.to_owned()) };
+    registry.says(json!([7, changed(row(&bpp), "valid_until", json!("some day")), row(&bpp), {}]));
+    let found = gateway.registry.providers(place("std:080")).await.unwrap();
+    assert_eq!(found.iter().map(|peer| peer.subscriber_id.as_str()).collect::<Vec<_>>(), ["bpp.stranger.example"]);
+    // Where nothing can be read, nobody is told that there is no provider.
+    registry.says(json!([7, [], { "subscriber_id": 7 }]));
+    assert!(gateway.registry.providers(place("std:022")).await.is_err());
 }
 
 /// Only providers are sent searches, whatever else an answer lists; and asking is bounded.

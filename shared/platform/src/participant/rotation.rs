@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use beckn_health_protocol::ids::{KeyId, SubscriberId};
 use beckn_health_protocol::registry::{
-    LookupRequest, Registration, SubscribeRequest, SubscribeResponse, Subscription, SubscriptionStatus,
+    Listed, LookupRequest, Registration, SubscribeRequest, SubscribeResponse, Subscription, SubscriptionStatus,
 };
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -175,8 +175,8 @@ impl Rotation<'_> {
         let body = serde_json::to_vec(&wanted).map_err(|error| RotationError::Registry(error.to_string()))?;
         let authorization = ring.sign(self.subscriber_id, &body, self.clock.now());
         let answer = self.post("lookup", vec![("authorization", authorization)], Bytes::from(body)).await?;
-        let rows = Subscription::parse_all(&answer).map_err(|fault| RotationError::Registry(fault.to_string()))?;
-        Ok(rows.into_iter().find(|row| row.is_in_force(self.clock.now())))
+        let listed = Listed::parse(&answer).map_err(|fault| RotationError::Registry(fault.to_string()))?;
+        Ok(listed.entries.into_iter().find(|row| row.is_in_force(self.clock.now())))
     }
 
     fn body(&self, row: Subscription) -> Result<Bytes, RotationError> {

@@ -19,7 +19,7 @@ pub use keys::RegistryKeys;
 pub use lookup::LookupRequest;
 pub use on_subscribe::{OnSubscribe, OnSubscribeAnswer};
 pub use subscribe::{Registration, SubscribeRequest, SubscribeResponse};
-pub use subscription::Subscription;
+pub use subscription::{Listed, Subscription};
 
 use crate::wire::wire_enum;
 

@@ -67,31 +67,52 @@ impl Subscription {
             .map_err(|error| Fault::invalid(error.path().to_string(), "expected the form of registry API 1.1.0"))
     }
 
-    /// Reads the answer of a lookup: a list of entries, or one.
-    ///
-    /// # Errors
-    /// [`Fault`] when the body is neither, or with the path of the first field that cannot be read.
-    pub fn parse_all(body: &[u8]) -> Result<Vec<Self>, Fault> {
-        match json::parse(body)? {
-            Value::Array(entries) => entries
-                .into_iter()
-                .enumerate()
-                .map(|(index, entry)| {
-                    Self::from_value(entry)
-                        .map_err(|fault| Fault::new(fault.code, format!("[{index}].{}", fault.path), fault.message))
-                })
-                .collect(),
-            entry @ Value::Object(_) => Ok(vec![Self::from_value(entry)?]),
-            _ => Err(Fault::invalid("", "expected a list of subscriptions")),
-        }
-    }
-
     /// Whether the entry is in force at `now`: subscribed, and the keys valid.
     #[must_use]
     pub fn is_in_force(&self, now: Timestamp) -> bool {
         self.status == Some(SubscriptionStatus::Subscribed)
             && self.valid_from.is_none_or(|from| from <= now)
             && self.valid_until.is_none_or(|until| now < until)
+    }
+}
+
+/// The answer of a lookup, as far as it can be read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Listed {
+    /// The entries that can be read, in their order.
+    pub entries: Vec<Subscription>,
+    /// What is wrong with each of the others, with its path in the list.
+    pub unreadable: Vec<Fault>,
+}
+
+impl Listed {
+    /// Reads a list of entries, or one. A registry lists what its participants told it, and one of them must not
+    /// hide the others.
+    ///
+    /// # Errors
+    /// [`Fault`] when the body is neither, or when it holds entries of which none can be read: that of the first.
+    pub fn parse(body: &[u8]) -> Result<Self, Fault> {
+        let entries = match json::parse(body)? {
+            Value::Array(entries) => entries,
+            entry @ Value::Object(_) => {
+                return Ok(Self { entries: vec![Subscription::from_value(entry)?], ..Self::default() });
+            }
+            _ => return Err(Fault::invalid("", "expected a list of subscriptions")),
+        };
+        let mut listed = Self::default();
+        for (index, entry) in entries.into_iter().enumerate() {
+            match Subscription::from_value(entry) {
+                Ok(entry) => listed.entries.push(entry),
+                Err(fault) => {
+                    let path = format!("[{index}].{}", fault.path);
+                    listed.unreadable.push(Fault::new(fault.code, path, fault.message));
+                }
+            }
+        }
+        match listed.unreadable.first() {
+            Some(fault) if listed.entries.is_empty() => Err(fault.clone()),
+            _ => Ok(listed),
+        }
     }
 }
 

@@ -64,10 +64,13 @@ fn every_deployed_form_reads_as_the_specified_one() {
 fn what_cannot_be_read_is_named() {
     let fault = Subscription::from_value(json!({"valid_until": "soon"})).unwrap_err();
     assert_eq!(fault.path, "valid_until");
-    let fault = Subscription::parse_all(br#"[{}, {"subscriber_id": 7}]"#).unwrap_err();
-    assert_eq!(fault.path, "[1].subscriber_id");
-    assert!(Subscription::parse_all(b"7").is_err());
-    assert_eq!(Subscription::parse_all(b"[]").unwrap(), []);
+    let listed = Listed::parse(br#"[{}, {"subscriber_id": 7}, {"domain": "d"}]"#).unwrap();
+    let readable = |domain: Option<&str>| Subscription { domain: domain.map(str::to_owned), ..Subscription::default() };
+    assert_eq!(listed.entries, [readable(None), readable(Some("d"))]);
+    assert_eq!(listed.unreadable.iter().map(|fault| fault.path.as_str()).collect::<Vec<_>>(), ["[1].subscriber_id"]);
+    assert_eq!(Listed::parse(br#"[{"subscriber_id": 7}]"#).unwrap_err().path, "[0].subscriber_id");
+    assert!(Listed::parse(b"7").is_err());
+    assert_eq!(Listed::parse(b"[]").unwrap(), Listed::default());
     assert_eq!(Subscription::from_value(json!({"city": "", "url": null})).unwrap(), Subscription::default());
 }
 
