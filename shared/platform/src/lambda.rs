@@ -27,7 +27,7 @@ use crate::trace::Trace;
 pub type Error = lambda_runtime::Error;
 
 /// Runs a function until Lambda stops it: logs to standard output ([`crate::log`]), builds the dependencies
-/// once, then handles events.
+/// and opens its connection to SQS once, then handles events.
 ///
 /// # Errors
 /// The environment is incomplete, or the Runtime API is gone.
@@ -42,9 +42,11 @@ pub async fn run(function: Function) -> Result<(), Error> {
         tracing::error!(place, "panicked");
     }));
     let deps = Arc::new(Deps::from_env().await?);
-    if let Some(prepare) = function.prepare {
-        prepare(deps.clone()).await;
-    }
+    tokio::join!(connect(&function, &deps), async {
+        if let Some(prepare) = function.prepare {
+            prepare(deps.clone()).await;
+        }
+    });
     match function.trigger {
         Trigger::Http { handler, .. } => {
             lambda_http::run(service_fn(move |request: lambda_http::Request| {
@@ -75,6 +77,15 @@ pub async fn run(function: Function) -> Result<(), Error> {
             }))
             .await
         }
+    }
+}
+
+/// Opens the connection to SQS during Init, whose time nobody waits for and whose processor is not rationed.
+async fn connect(function: &Function, deps: &Deps) {
+    if let Some(queue) = function.sends_to.first()
+        && !deps.queues.connect(queue).await
+    {
+        tracing::warn!(queue, "SQS gave no answer at start; the first message has to open the connection");
     }
 }
 

@@ -26,6 +26,8 @@ const BATCH_CALLS: usize = 8;
 const BATCH_ATTEMPTS: u32 = 3;
 /// Pause before they are sent for the second time; each further one is as much longer.
 const BATCH_PAUSE: Duration = Duration::from_millis(100);
+/// Longest wait for SQS while a function starts.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Sends to the deployment's queues by their short names.
 #[derive(Debug, Clone)]
@@ -140,6 +142,18 @@ impl Queues {
             tokio::time::sleep(BATCH_PAUSE * attempt).await;
         }
         Ok(())
+    }
+
+    /// Opens the connection that the first message to `queue` will need, while nobody waits for it yet; returns whether
+    /// SQS answered. It is asked with an empty batch, which it refuses without effect and which asks for no
+    /// permission but that to send.
+    pub async fn connect(&self, queue: &str) -> bool {
+        let nothing = self.client.send_message_batch().queue_url(self.url(queue)).set_entries(Some(Vec::new())).send();
+        match tokio::time::timeout(CONNECT_PATIENCE, nothing).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(refusal)) => refusal.raw_response().is_some(),
+            Err(_) => false,
+        }
     }
 
     /// Makes one delivery of a message visible again after `delay`.

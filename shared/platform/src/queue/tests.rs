@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_smithy_runtime_api::client::http::{
@@ -9,6 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 
@@ -106,4 +108,65 @@ async fn a_message_at_fault_is_not_sent_again() {
     sqs.refuses.lock().unwrap().push_back(vec!["b"]);
     assert!(queues(&sqs).send_batch("q", ["a", "b"].map(message).into()).await.unwrap_err().message_at_fault);
     assert_eq!(sqs.asked.lock().unwrap().len(), 1);
+}
+
+/// SQS on a port of this machine: answers as told, one answer a request, and counts the connections.
+async fn listening(answers: &'static [(u16, &'static str)]) -> (Queues, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = connections.clone();
+    tokio::spawn(async move {
+        let mut answers = answers.iter();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            counted.fetch_add(1, Ordering::SeqCst);
+            let mut stream = tokio::io::BufStream::new(stream);
+            while let Some(body) = request(&mut stream).await {
+                let (status, answer) = answers.next().unwrap();
+                assert_eq!(*status == 400, body["Entries"] == json!([]), "{body}");
+                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
+                stream.write_all(head.as_bytes()).await.unwrap();
+                stream.flush().await.unwrap();
+            }
+        }
+    });
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+        .region(aws_sdk_sqs::config::Region::new("us-east-1"))
+        .credentials_provider(aws_sdk_sqs::config::Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(&endpoint)
+        .build();
+    (Queues::new(aws_sdk_sqs::Client::from_conf(config), format!("{endpoint}/1/")), connections)
+}
+
+/// The body of the next request; `None` where the connection ends.
+async fn request(stream: &mut tokio::io::BufStream<tokio::net::TcpStream>) -> Option<Value> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await.unwrap() == 0 {
+            return None;
+        }
+        match line.trim_end().split_once(':') {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse().unwrap()
+            }
+            None if line == "\r\n" => break,
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.unwrap();
+    Some(serde_json::from_slice(&body).unwrap())
+}
+
+#[tokio::test]
+async fn the_first_message_takes_the_connection_that_was_opened_at_start() {
+    const EMPTY: &str = r#"{"__type":"com.amazonaws.sqs#EmptyBatchRequest","message":"no entries"}"#;
+    let (queues, connections) = listening(&[(400, EMPTY), (200, r#"{"MessageId":"m","MD5OfMessageBody":""}"#)]).await;
+    assert!(queues.connect("q").await, "a refusal is an answer");
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+    queues.send("q", message("a")).await.unwrap();
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
