@@ -4,6 +4,7 @@
 //! functions with stand-ins for AWS, and talks to networks over the same HTTP as anybody.
 
 pub mod commands;
+pub mod failure;
 pub mod network;
 pub mod operator;
 pub mod progress;

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use beckn_health::commands::{Command, Failure};
+use beckn_health::commands::Command;
+use beckn_health::failure::Failure;
 use clap::Parser;
 
 /// Find a doctor, book a consultation, and run the open network behind it.

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use beckn_health::commands::client::{Accepted, Client};
-use beckn_health::commands::{Failure, shipped_catalogue};
+use beckn_health::commands::shipped_catalogue;
+use beckn_health::failure::Failure;
 use beckn_health::network::identity::Role;
 use beckn_health::network::{Config, Network};
 use beckn_health_platform::clock::SystemClock;

@@ -7,7 +7,8 @@ use clap::{Args, Subcommand, value_parser};
 use serde_json::json;
 
 use super::deployment::DeploymentArgument;
-use super::{Failure, read_catalogue, say, say_json, write};
+use super::{read_catalogue, say, say_json, write};
+use crate::failure::Failure;
 use crate::operator::catalogue::{in_words, load, wait_until_published};
 use crate::progress;
 use crate::sample::{catalogue_json, sample_catalogue};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Failure;
+use crate::failure::Failure;
 
 /// Longest wait for one callback, in seconds.
 const WAIT_SECONDS: u64 = 10;

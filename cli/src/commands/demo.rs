@@ -10,7 +10,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::client::{Accepted, Client};
-use super::{Failure, log_to_stderr, say, say_json, shipped_catalogue, timeline};
+use super::{log_to_stderr, say, say_json, shipped_catalogue, timeline};
+use crate::failure::Failure;
 use crate::network::{Config, Network};
 
 /// Start a network, book a consultation, show every step.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Failure;
+use crate::failure::Failure;
 use crate::operator::{Deployment, DeploymentName};
 
 /// Which deployment a command is about.

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::deployment::DeploymentArgument;
-use super::{Failure, now, say, say_json, table};
+use super::{now, say, say_json, table};
+use crate::failure::Failure;
 use crate::operator::dead_letters::{self, Depth, Holds, Letter, MAX_SHOWN, Progress};
 
 /// List, look at and move back dead letters.

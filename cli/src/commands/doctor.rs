@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::base_url::base_url;
 use super::key_argument::KeyArgument;
 use super::paint::Paint;
-use super::{Failure, say, say_json};
+use super::{say, say_json};
+use crate::failure::Failure;
 use crate::operator::diagnosis::{Check, Grade, examine};
 use crate::operator::registry_client::RegistryClient;
 

@@ -6,7 +6,8 @@ use beckn_health_protocol::ids::{KeyId, SubscriberId};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
-use super::{Failure, read, say, say_json};
+use super::{read, say, say_json};
+use crate::failure::Failure;
 use crate::network::DEPLOYMENT;
 use crate::network::aws::secret_name;
 use crate::network::identity::Role;

@@ -15,7 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
 
-use super::{Failure, say};
+use super::say;
+use crate::failure::Failure;
 
 /// The seed of the key that signs the samples. It is printed here for everyone to read: whoever
 /// registers it in a real network lets everyone sign in their name.

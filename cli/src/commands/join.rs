@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 
 use super::base_url::base_url;
 use super::key_argument::KeyArgument;
+use super::length_of_time::length_of_time;
 use super::listing_argument::ListingArgument;
-use super::{Failure, say, say_json};
+use super::{say, say_json};
+use crate::failure::Failure;
 use crate::operator::answering::{Answering, Heard};
-use crate::operator::hops::length_of_time;
 use crate::operator::joining::{Join as Joining, JoinError, Step};
 use crate::operator::registry_client::{Asker, RegistryClient, knock};
 

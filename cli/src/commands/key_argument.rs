@@ -8,8 +8,8 @@ use beckn_health_platform::participant::secret::SecretKeys;
 use beckn_health_protocol::ids::{KeyId, SubscriberId};
 use clap::Args;
 
-use super::Failure;
 use super::env::RoleName;
+use crate::failure::Failure;
 use crate::network::DEPLOYMENT;
 use crate::network::identity::Role;
 use crate::operator::Deployment;

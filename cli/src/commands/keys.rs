@@ -14,9 +14,10 @@ use serde_json::json;
 
 use super::base_url::base_url;
 use super::key_argument::KeyArgument;
-use super::{Failure, now, say, say_json};
+use super::length_of_time::length_of_time;
+use super::{now, say, say_json};
+use crate::failure::Failure;
 use crate::network::identity::{new_key, write_private};
-use crate::operator::hops::length_of_time;
 
 /// Make a participant's keys, and change them while it runs.
 #[derive(Subcommand)]

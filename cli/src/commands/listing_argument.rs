@@ -6,7 +6,8 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::base_url::base_url;
-use super::{Failure, now};
+use super::now;
+use crate::failure::Failure;
 
 /// Where a participant is reached, what it serves, and for how long.
 #[derive(Debug, Clone, Args)]

@@ -14,6 +14,7 @@ pub mod events;
 pub mod join;
 pub mod key_argument;
 pub mod keys;
+pub mod length_of_time;
 pub mod listing_argument;
 pub mod paint;
 pub mod registry;
@@ -29,6 +30,8 @@ use beckn_health_domain::catalogue::Catalogue;
 use beckn_health_platform::clock::{Clock as _, SystemClock};
 use clap::Subcommand;
 use jiff::Timestamp;
+
+use crate::failure::Failure;
 
 /// What `beckn-health` can do.
 #[derive(Subcommand)]
@@ -85,16 +88,6 @@ pub enum Command {
     /// Keep the sample events usable
     #[command(subcommand)]
     Events(events::Events),
-}
-
-/// Why a command failed: a sentence for whoever ran it.
-#[derive(Debug)]
-pub struct Failure(pub String);
-
-impl<E: std::error::Error> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(error.to_string())
-    }
 }
 
 impl Command {

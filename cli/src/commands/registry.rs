@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::deployment::DeploymentArgument;
 use super::listing_argument::ListingArgument;
-use super::{Failure, now, say, say_json, table};
+use super::{now, say, say_json, table};
+use crate::failure::Failure;
 use crate::operator::participants::{self, Which};
 
 /// Enter, list or give up participants.

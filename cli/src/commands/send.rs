@@ -9,7 +9,8 @@ use beckn_health_protocol::ids::SubscriberId;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{Failure, read, say};
+use super::{read, say};
+use crate::failure::Failure;
 
 /// Sign a message, send it and print the answer.
 #[derive(Args)]

@@ -6,8 +6,10 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::length_of_time::length_of_time;
 use super::paint::Paint;
-use super::{Failure, now, say, say_json, timeline};
+use super::{now, say, say_json, timeline};
+use crate::failure::Failure;
 use crate::operator::hops::{self, Hop};
 use crate::operator::{Deployment, DeploymentName};
 
@@ -26,7 +28,7 @@ pub struct Trace {
     #[arg(long)]
     deployment: Option<DeploymentName>,
     /// How far back to read the log, such as 30m, 24h or 7d
-    #[arg(long, default_value = "24h", value_parser = hops::length_of_time, requires = "deployment")]
+    #[arg(long, default_value = "24h", value_parser = length_of_time, requires = "deployment")]
     since: SignedDuration,
     /// Print JSON; by --url with every message as it was signed
     #[arg(long)]

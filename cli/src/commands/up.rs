@@ -9,7 +9,8 @@ use beckn_health_platform::clock::SystemClock;
 use beckn_health_protocol::dialect::Reading;
 use clap::Args;
 
-use super::{Failure, log_to_stderr, read_catalogue, say, shipped_catalogue};
+use super::{log_to_stderr, read_catalogue, say, shipped_catalogue};
+use crate::failure::Failure;
 use crate::network::callers::Callers;
 use crate::network::{Config, Network, aws};
 

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use super::base_url::base_url;
 use super::key_argument::asker;
-use super::{Failure, now, read, say, say_json};
+use super::{now, read, say, say_json};
+use crate::failure::Failure;
 use crate::operator::key_file::KeyFile;
 use crate::operator::registry_client::RegistryClient;
 

@@ -9,6 +9,7 @@ pub mod callers;
 mod dynamodb;
 mod front;
 pub mod identity;
+mod layout;
 mod mappings;
 
 use std::collections::HashMap;
@@ -73,6 +74,12 @@ pub enum StartError {
     /// The kept token is unreadable or damaged, or cannot be kept.
     #[error("the token in {0} cannot be used: {1}")]
     Token(PathBuf, String),
+    /// The data folder was made by a program that keeps its rows in another form.
+    #[error(
+        "the data in {0} was kept by another version of beckn-health, which this one cannot read; name a new folder with \
+         --data, and copy `keys` and `token` into it to stay who you are"
+    )]
+    Layout(PathBuf),
     /// Storage failed.
     #[error("storage: {0}")]
     Storage(String),
@@ -106,6 +113,7 @@ impl Network {
         if let Some(folder) = &config.data {
             identity::make_private_folder(folder)
                 .map_err(|error| storage(&format!("{}: {error}", folder.display())))?;
+            layout::settle(folder)?;
         }
         let data = config.data.as_deref();
         let callers = match (config.callers, data) {

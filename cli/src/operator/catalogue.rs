@@ -13,7 +13,7 @@ use beckn_health_platform::store::catalogue::CatalogueStore;
 use beckn_health_platform::store::snapshots::{Snapshots, Version};
 
 use super::Deployment;
-use crate::commands::Failure;
+use crate::failure::Failure;
 
 /// Pause between two looks at what is published.
 const POLL: Duration = Duration::from_millis(500);

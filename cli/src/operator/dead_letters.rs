@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Deployment;
-use crate::commands::Failure;
+use crate::failure::Failure;
 use crate::sqs::DEAD_LETTER_SUFFIX;
 
 /// How long messages that are being looked at are hidden at most, should we end before we give them back.

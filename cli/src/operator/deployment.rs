@@ -14,7 +14,7 @@ use aws_sdk_sqs::config::Credentials;
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use beckn_health_platform::store::Tables;
 
-use crate::commands::Failure;
+use crate::failure::Failure;
 
 /// The SDK's variable for the endpoint of all services.
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";

@@ -12,7 +12,7 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::Deployment;
-use crate::commands::Failure;
+use crate::failure::Failure;
 
 /// The types a participant can have.
 pub const TYPES: [SubscriberType; 4] =
