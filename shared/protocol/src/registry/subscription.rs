@@ -118,8 +118,7 @@ impl Listed {
 
 /// Brings an entry into the 1.1.0 form.
 pub(super) fn in_1_1_form(mut entry: Map<String, Value>) -> Result<Map<String, Value>, Fault> {
-    // Deployed registries send empty text for what they do not know.
-    entry.retain(|_, value| value.as_str() != Some("") && !value.is_null());
+    entry.retain(|_, value| is_told(value));
     for (name, others) in OTHER_NAMES {
         for other in *others {
             if let Some(value) = entry.shift_remove(*other) {
@@ -147,6 +146,11 @@ pub(super) fn in_1_1_form(mut entry: Map<String, Value>) -> Result<Map<String, V
     Ok(entry)
 }
 
+/// Whether a value says anything: deployed registries send empty text for what they do not know.
+fn is_told(value: &Value) -> bool {
+    !value.is_null() && value.as_str() != Some("")
+}
+
 /// Moves a flat `country` or `city` into `location`, and gives a place written as text its code.
 fn move_place(entry: &mut Map<String, Value>, name: &str) {
     let flat = entry.shift_remove(name);
@@ -154,8 +158,14 @@ fn move_place(entry: &mut Map<String, Value>, name: &str) {
     let Some(location) = location.as_object_mut() else {
         return;
     };
-    let nested = location.shift_remove(name);
+    let nested = location.shift_remove(name).filter(is_told);
     let place = match nested.or(flat) {
+        Some(Value::Object(mut place)) => {
+            if place.get("code").is_some_and(|code| !is_told(code)) {
+                place.shift_remove("code");
+            }
+            Some(Value::Object(place))
+        }
         Some(code @ Value::String(_)) => {
             let mut place = Map::new();
             place.insert("code".to_owned(), code);

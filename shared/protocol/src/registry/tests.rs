@@ -75,6 +75,21 @@ fn what_cannot_be_read_is_named() {
 }
 
 #[test]
+fn a_place_that_is_not_told_is_every_place() {
+    for place in [json!({"code": ""}), json!({"code": null}), json!({}), json!(""), Value::Null] {
+        for entry in [json!({"location": {"city": place}}), json!({"city": place})] {
+            let row = Subscription::from_value(entry.clone()).unwrap();
+            let asked = LookupRequest { city: Some("std:080".to_owned()), ..LookupRequest::default() };
+            assert!(asked.matches(&row), "{entry}");
+            assert_eq!(LookupRequest::from(row), LookupRequest::default(), "{entry}");
+        }
+    }
+    // What is told in one form stands, whatever the other leaves out.
+    let row = Subscription::from_value(json!({"city": "std:080", "location": {"city": ""}})).unwrap();
+    assert_eq!(LookupRequest::from(row).city.as_deref(), Some("std:080"));
+}
+
+#[test]
 fn an_entry_is_in_force_between_its_times() {
     let entry = Subscription::from_value(specified()).unwrap();
     let at = |text: &str| entry.is_in_force(text.parse().unwrap());
