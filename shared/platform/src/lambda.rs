@@ -27,7 +27,7 @@ use crate::trace::Trace;
 pub type Error = lambda_runtime::Error;
 
 /// Runs a function until Lambda stops it: logs to standard output ([`crate::log`]), builds the dependencies
-/// and opens its connection to SQS once, then handles events.
+/// and opens the connection its answers wait for once, then handles events.
 ///
 /// # Errors
 /// The environment is incomplete, or the Runtime API is gone.
@@ -80,9 +80,11 @@ pub async fn run(function: Function) -> Result<(), Error> {
     }
 }
 
-/// Opens the connection to SQS during Init, whose time nobody waits for and whose processor is not rationed.
+/// Opens the connection to SQS during Init, whose time nobody waits for and whose processor is not rationed: for functions
+/// behind an API, which send before they answer. Others send when something failed, and seldom.
 async fn connect(function: &Function, deps: &Deps) {
-    if let Some(queue) = function.sends_to.first()
+    if let Trigger::Http { .. } = function.trigger
+        && let Some(queue) = function.sends_to.first()
         && !deps.queues.connect(queue).await
     {
         tracing::warn!(queue, "SQS gave no answer at start; the first message has to open the connection");

@@ -3,6 +3,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use aws_sdk_sqs::config::Builder;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -52,14 +53,17 @@ impl HttpConnector for Picky {
 }
 
 fn queues(sqs: &Picky) -> Queues {
+    at("http://sqs.test", |config| config.http_client(sqs.clone()))
+}
+
+/// Queues of an SQS at `endpoint`.
+fn at(endpoint: &str, more: impl FnOnce(Builder) -> Builder) -> Queues {
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
         .region(aws_sdk_sqs::config::Region::new("us-east-1"))
         .credentials_provider(aws_sdk_sqs::config::Credentials::new("test", "test", None, None, "test"))
-        .endpoint_url("http://sqs.test")
-        .http_client(sqs.clone())
-        .build();
-    Queues::new(aws_sdk_sqs::Client::from_conf(config), "http://sqs.test/1/".to_owned())
+        .endpoint_url(endpoint);
+    Queues::new(aws_sdk_sqs::Client::from_conf(more(config).build()), format!("{endpoint}/1/"))
 }
 
 fn message(body: &str) -> Outgoing {
@@ -131,13 +135,7 @@ async fn listening(answers: &'static [(u16, &'static str)]) -> (Queues, Arc<Atom
             }
         }
     });
-    let config = aws_sdk_sqs::Config::builder()
-        .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
-        .region(aws_sdk_sqs::config::Region::new("us-east-1"))
-        .credentials_provider(aws_sdk_sqs::config::Credentials::new("test", "test", None, None, "test"))
-        .endpoint_url(&endpoint)
-        .build();
-    (Queues::new(aws_sdk_sqs::Client::from_conf(config), format!("{endpoint}/1/")), connections)
+    (at(&endpoint, |config| config), connections)
 }
 
 /// The body of the next request; `None` where the connection ends.
